@@ -1,0 +1,174 @@
+package oci
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/common/auth"
+	"github.com/oracle/oci-go-sdk/v65/containerengine"
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/workrequests"
+	"k8s.io/utils/clock"
+)
+
+// AuthMethod says how the controller proves to OCI who it is.
+type AuthMethod string
+
+const (
+	// AuthWorkloadIdentity uses the pod's service account; it needs an enhanced OKE cluster.
+	AuthWorkloadIdentity AuthMethod = "workload-identity"
+	// AuthInstancePrincipal uses the instance that the controller runs on.
+	AuthInstancePrincipal AuthMethod = "instance-principal"
+	// AuthAPIKey uses a user's API key from an OCI configuration file.
+	AuthAPIKey AuthMethod = "api-key"
+	// AuthSessionToken uses a session token from an OCI configuration file.
+	AuthSessionToken AuthMethod = "session-token"
+)
+
+// AuthMethods lists every method, for help texts and validation.
+var AuthMethods = []AuthMethod{AuthWorkloadIdentity, AuthInstancePrincipal, AuthAPIKey, AuthSessionToken}
+
+// Config says where OCI is and who is calling.
+type Config struct {
+	Auth          AuthMethod
+	ConfigFile    string // OCI configuration file, for api-key and session-token
+	ConfigProfile string // profile in it
+	Region        string // overrides the region of the credentials when set
+	Endpoint      string // scheme://host[:port] that takes the calls of every service, instead of the region's hosts
+}
+
+// Client calls OCI. It is safe for concurrent use and holds no cache.
+type Client struct {
+	compute         core.ComputeClient
+	network         core.VirtualNetworkClient
+	identity        identity.IdentityClient
+	containerEngine containerengine.ContainerEngineClient
+	workRequests    workrequests.WorkRequestClient
+	limiter         *limiter
+	clock           clock.Clock
+	region          string
+}
+
+// New makes the clients. It reads credentials but sends nothing to the services.
+func New(cfg Config, clk clock.Clock) (*Client, error) {
+	provider, err := cfg.provider()
+	if err != nil {
+		return nil, err
+	}
+	return NewWithProvider(cfg, provider, clk)
+}
+
+// NewWithProvider is New with credentials that the caller already has.
+func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk clock.Clock) (*Client, error) {
+	c := &Client{limiter: newLimiter(clk), clock: clk}
+	var err error
+	if c.compute, err = core.NewComputeClientWithConfigurationProvider(provider); err != nil {
+		return nil, fmt.Errorf("making the OCI compute client: %w", err)
+	}
+	if c.network, err = core.NewVirtualNetworkClientWithConfigurationProvider(provider); err != nil {
+		return nil, fmt.Errorf("making the OCI network client: %w", err)
+	}
+	if c.identity, err = identity.NewIdentityClientWithConfigurationProvider(provider); err != nil {
+		return nil, fmt.Errorf("making the OCI identity client: %w", err)
+	}
+	if c.containerEngine, err = containerengine.NewContainerEngineClientWithConfigurationProvider(provider); err != nil {
+		return nil, fmt.Errorf("making the OCI container engine client: %w", err)
+	}
+	if c.workRequests, err = workrequests.NewWorkRequestClientWithConfigurationProvider(provider); err != nil {
+		return nil, fmt.Errorf("making the OCI work request client: %w", err)
+	}
+	if c.region = cfg.Region; c.region == "" {
+		if c.region, err = provider.Region(); err != nil {
+			return nil, fmt.Errorf("reading the region from the OCI credentials (set --oci-region): %w", err)
+		}
+	}
+	c.point(cfg)
+	return c, nil
+}
+
+// point sends every client to the region or endpoint of the configuration and switches the SDK's own retries off: they can not
+// be cancelled, differ from one operation to the next, and would retry "out of host capacity" for minutes.
+func (c *Client) point(cfg Config) {
+	bases := []*common.BaseClient{&c.compute.BaseClient, &c.network.BaseClient, &c.identity.BaseClient, &c.containerEngine.BaseClient, &c.workRequests.BaseClient}
+	if cfg.Region != "" {
+		c.compute.SetRegion(cfg.Region)
+		c.network.SetRegion(cfg.Region)
+		c.identity.SetRegion(cfg.Region)
+		c.containerEngine.SetRegion(cfg.Region)
+		c.workRequests.SetRegion(cfg.Region)
+	}
+	never := common.NoRetryPolicy()
+	for _, base := range bases {
+		base.SetCustomClientConfiguration(common.CustomClientConfiguration{RetryPolicy: &never})
+		if cfg.Endpoint != "" {
+			base.Host = cfg.Endpoint
+		}
+	}
+}
+
+// Region is the region that calls go to, as OCI names it: us-phoenix-1.
+func (c *Client) Region() string { return c.region }
+
+// Validate checks what can be checked without a network.
+func (cfg Config) Validate() error {
+	known := false
+	for _, m := range AuthMethods {
+		known = known || cfg.Auth == m
+	}
+	if !known {
+		return fmt.Errorf("--oci-auth %q is not known; use one of %v", cfg.Auth, AuthMethods)
+	}
+	if cfg.Endpoint != "" {
+		u, err := url.Parse(cfg.Endpoint)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || (u.Path != "" && u.Path != "/") {
+			return fmt.Errorf("--oci-endpoint %q is not scheme://host[:port]", cfg.Endpoint)
+		}
+	}
+	return nil
+}
+
+func (cfg Config) provider() (common.ConfigurationProvider, error) {
+	switch cfg.Auth {
+	case AuthAPIKey, AuthSessionToken:
+		if _, err := os.Stat(cfg.ConfigFile); err != nil {
+			return nil, fmt.Errorf("reading the OCI configuration file (--oci-config-file): %w", err)
+		}
+		if cfg.Auth == AuthSessionToken {
+			return common.CustomProfileSessionTokenConfigProvider(cfg.ConfigFile, cfg.ConfigProfile), nil
+		}
+		provider, err := common.ConfigurationProviderFromFileWithProfile(cfg.ConfigFile, cfg.ConfigProfile, "")
+		if err != nil {
+			return nil, fmt.Errorf("reading profile %s of %s: %w", cfg.ConfigProfile, cfg.ConfigFile, err)
+		}
+		return provider, nil
+	case AuthInstancePrincipal:
+		provider, err := auth.InstancePrincipalConfigurationProvider()
+		if err != nil {
+			return nil, fmt.Errorf("getting instance principal credentials (does the controller run on an OCI instance?): %w", err)
+		}
+		return provider, nil
+	default:
+		return workloadIdentity(cfg.Region)
+	}
+}
+
+// workloadIdentity exchanges the pod's service account token for credentials. The SDK reads its settings from two variables
+// that OKE's documentation asks users to set; they are filled in here when absent.
+func workloadIdentity(region string) (common.ConfigurationProvider, error) {
+	defaults := map[string]string{auth.ResourcePrincipalVersionEnvVar: auth.ResourcePrincipalVersion2_2, auth.ResourcePrincipalRegionEnvVar: region}
+	for name, value := range defaults {
+		if os.Getenv(name) == "" && value != "" {
+			if err := os.Setenv(name, value); err != nil {
+				return nil, fmt.Errorf("setting %s: %w", name, err)
+			}
+		}
+	}
+	provider, err := auth.OkeWorkloadIdentityConfigurationProvider()
+	if err != nil {
+		return nil, fmt.Errorf("getting workload identity credentials (needs an enhanced OKE cluster, --oci-region, and the pod's service account token): %w", err)
+	}
+	return provider, nil
+}
