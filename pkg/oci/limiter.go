@@ -62,7 +62,9 @@ func newLimiter(clk clock.Clock) *limiter {
 // wait blocks until a call may go out, or ctx ends.
 func (l *limiter) wait(ctx context.Context, op operation) error {
 	start := l.clock.Now()
-	defer func() { limiterWait.Observe(l.clock.Since(start).Seconds(), map[string]string{labelService: string(op.service)}) }()
+	defer func() {
+		limiterWait.Observe(l.clock.Since(start).Seconds(), map[string]string{labelService: string(op.service)})
+	}()
 	tokens, pause := l.reserve(op)
 	if pause > 0 {
 		timer := l.clock.NewTimer(pause)
