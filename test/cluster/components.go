@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,10 @@ func apiserverArgs(f files, p portSet, o Options) []string {
 		"--service-account-key-file=" + f.path("pki/sa.pub"), "--service-account-signing-key-file=" + f.path("pki/sa.key"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--service-cluster-ip-range=" + serviceRange, "--endpoint-reconciler-type=none",
+		"--requestheader-client-ca-file=" + f.path("pki/front-proxy-ca.crt"), "--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + f.path("pki/front-proxy.crt"), "--proxy-client-key-file=" + f.path("pki/front-proxy.key"),
 		"--allow-privileged=true", "--profiling=false",
 	}
 	if o.AuditLog {
@@ -107,4 +112,13 @@ func (f files) write(name string, content []byte) error {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
+}
+
+// clear removes everything a plane may have written, and nothing of the caller's.
+func (f files) clear() error {
+	var errs []error
+	for _, name := range []string{"etcd", "pki", "kubeconfigs", "kubeconfig", "audit-policy.yaml", "audit.jsonl", "logs"} {
+		errs = append(errs, os.RemoveAll(f.path(name)))
+	}
+	return errors.Join(errs...)
 }

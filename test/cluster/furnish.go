@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -43,6 +42,15 @@ func (p *Plane) writeFiles() error {
 	if err != nil {
 		return err
 	}
+	// Aggregated API servers trust requests signed by an authority of their own.
+	frontCA, err := pki.NewAuthority("karpenter-oke-local-front-proxy")
+	if err != nil {
+		return err
+	}
+	front, err := frontCA.Client("front-proxy-client")
+	if err != nil {
+		return err
+	}
 	saKey, saPub, err := pki.SigningKey()
 	if err != nil {
 		return err
@@ -50,6 +58,7 @@ func (p *Plane) writeFiles() error {
 	content := map[string][]byte{
 		"pki/ca.crt": ca.CertPEM(), "pki/ca.key": caKey,
 		"pki/apiserver.crt": server.Cert, "pki/apiserver.key": server.Key,
+		"pki/front-proxy-ca.crt": frontCA.CertPEM(), "pki/front-proxy.crt": front.Cert, "pki/front-proxy.key": front.Key,
 		"pki/sa.key": saKey, "pki/sa.pub": saPub,
 		"audit-policy.yaml": []byte(auditPolicy),
 	}
@@ -115,12 +124,17 @@ func (p *Plane) furnish(ctx context.Context) error {
 		},
 	}
 	var last error
+	created := false
 	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		if err := p.Err(); err != nil {
 			return false, err
 		}
-		if _, last = kube.CoreV1().Services(dns.Namespace).Create(ctx, dns, metav1.CreateOptions{}); last != nil && !apierrors.IsAlreadyExists(last) {
-			return false, nil
+		if !created {
+			// The address is allocated before the name is looked at, so a second create would not answer AlreadyExists.
+			if _, last = kube.CoreV1().Services(dns.Namespace).Create(ctx, dns, metav1.CreateOptions{}); last != nil {
+				return false, nil
+			}
+			created = true
 		}
 		_, last = kube.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 		return last == nil, nil

@@ -86,6 +86,9 @@ func (p *Plane) start(ctx context.Context) error {
 		return err
 	}
 	p.host = loopback("https", ports.apiserver)
+	if err := p.files.clear(); err != nil {
+		return err
+	}
 	if err := p.writeFiles(); err != nil {
 		return err
 	}
@@ -189,9 +192,7 @@ func (p *Plane) Stop(ctx context.Context) error {
 		errs = append(errs, p.children[i].Kill())
 	}
 	if !p.o.KeepWorkDir {
-		for _, name := range []string{"etcd", "pki", "kubeconfigs", "kubeconfig", "audit-policy.yaml", "audit.jsonl", "logs", "programs"} {
-			errs = append(errs, os.RemoveAll(p.files.path(name)))
-		}
+		errs = append(errs, p.files.clear())
 		removeIfEmpty(p.o.WorkDir)
 	}
 	p.stopErr = errors.Join(errs...)
