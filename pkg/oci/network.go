@@ -54,3 +54,10 @@ func (c *Client) GetCluster(ctx context.Context, id string) (containerengine.Clu
 	resp, err := call(ctx, c, op, c.containerEngine.GetCluster, containerengine.GetClusterRequest{ClusterId: &id})
 	return resp.Cluster, err
 }
+
+// NodePoolOptions reads what OKE offers to node pools of a cluster, its images among them.
+func (c *Client) NodePoolOptions(ctx context.Context, clusterID string) (containerengine.NodePoolOptions, error) {
+	op := operation{service: serviceContainerEngine, name: "GetNodePoolOptions"}
+	resp, err := call(ctx, c, op, c.containerEngine.GetNodePoolOptions, containerengine.GetNodePoolOptionsRequest{NodePoolOptionId: &clusterID})
+	return resp.NodePoolOptions, err
+}

@@ -22,7 +22,7 @@ type OciNodeClassSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=30
 	ImageSelector []ImageSelectorTerm `json:"imageSelector"`
-	// subnetSelector is a list of terms; nodes are placed in the matching subnet that has the most free addresses.
+	// subnetSelector is a list of terms; nodes are spread over the matching subnets.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=30
 	SubnetSelector []SubnetSelectorTerm `json:"subnetSelector"`
