@@ -1,0 +1,174 @@
+// Package capacity remembers what OCI would not give: offerings that ran out of host capacity or into a service limit. Launches teach it,
+// instance types read it, and entries expire by themselves.
+package capacity
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// Reason is why an offering is unavailable. The set is closed: it is a metric label.
+type Reason string
+
+// Reasons.
+const (
+	ReasonOutOfHostCapacity Reason = "OutOfHostCapacity"
+	ReasonLimitExceeded     Reason = "LimitExceeded"
+	ReasonQuotaExceeded     Reason = "QuotaExceeded"
+	ReasonShapeNotFound     Reason = "ShapeNotFound"
+)
+
+// Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, a zero size means every size, an empty Zone every
+// zone (regional limits) and an empty CapacityType every capacity type (service limits count preemptible instances too).
+type Offering struct {
+	Shape        string
+	OCPUs        float64
+	MemoryGB     float64
+	Zone         string
+	CapacityType string
+}
+
+// Entry is one mark that still holds.
+type Entry struct {
+	Offering
+	Reason Reason
+	Until  time.Time
+}
+
+// blocks says whether the mark covers the offering: the same shape, zone and capacity type, and a size at or above the marked one in both
+// OCPUs and memory. A size that is smaller in either may still fit on a host.
+func (e *Entry) blocks(o Offering) bool {
+	return (e.Zone == "" || e.Zone == o.Zone) &&
+		(e.CapacityType == "" || e.CapacityType == o.CapacityType) &&
+		o.OCPUs >= e.OCPUs && o.MemoryGB >= e.MemoryGB
+}
+
+// Unavailable is a set of marks with expiry. It is safe for concurrent use; reading takes no exclusive lock unless a mark has expired.
+type Unavailable struct {
+	clock clock.PassiveClock
+
+	generation atomic.Uint64
+	// nextExpiry is the earliest Until in Unix nanoseconds, math.MaxInt64 when there are no marks.
+	nextExpiry atomic.Int64
+
+	mu      sync.RWMutex
+	marks   map[string][]Entry // by shape
+	changed map[string]uint64  // shape -> generation of its last change
+}
+
+// NewUnavailable makes an empty set.
+func NewUnavailable(c clock.PassiveClock) *Unavailable {
+	u := &Unavailable{clock: c, marks: map[string][]Entry{}, changed: map[string]uint64{}}
+	u.nextExpiry.Store(math.MaxInt64)
+	return u
+}
+
+// MarkUnavailable remembers for the given time that the offering cannot be had. A mark that is there already is prolonged, never
+// shortened. A ttl of zero or less is ignored.
+func (u *Unavailable) MarkUnavailable(ctx context.Context, reason Reason, o Offering, ttl time.Duration) {
+	if ttl <= 0 || o.Shape == "" {
+		return
+	}
+	entry := Entry{Offering: o, Reason: reason, Until: u.clock.Now().Add(ttl)}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	marks := u.marks[o.Shape]
+	if i := slices.IndexFunc(marks, func(e Entry) bool { return e.Offering == o }); i >= 0 {
+		if marks[i].Until.After(entry.Until) {
+			entry.Until = marks[i].Until
+		}
+		marks[i] = entry
+	} else {
+		u.marks[o.Shape] = append(marks, entry)
+		u.touch(o.Shape)
+		log.FromContext(ctx).Info("offering is unavailable", "shape", o.Shape, "ocpus", o.OCPUs, "memoryGB", o.MemoryGB,
+			"zone", o.Zone, "capacity-type", o.CapacityType, "reason", reason, "ttl", ttl.String())
+	}
+	u.scheduleExpiry()
+}
+
+// IsUnavailable says whether a mark covers the offering, and why.
+func (u *Unavailable) IsUnavailable(o Offering) (Reason, bool) {
+	u.expire()
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	for i := range u.marks[o.Shape] {
+		if e := &u.marks[o.Shape][i]; e.blocks(o) {
+			return e.Reason, true
+		}
+	}
+	return "", false
+}
+
+// Generation grows whenever a mark is added or expires. Reading it also drops what has expired.
+func (u *Unavailable) Generation() uint64 {
+	u.expire()
+	return u.generation.Load()
+}
+
+// ShapeGeneration is the generation of the last change to the shape's marks, 0 when there was none: callers rebuild only what changed.
+func (u *Unavailable) ShapeGeneration(shapeName string) uint64 {
+	u.expire()
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return u.changed[shapeName]
+}
+
+// Entries lists the marks that hold now, in a stable order, for metrics and for people.
+func (u *Unavailable) Entries() []Entry {
+	u.expire()
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	var entries []Entry
+	for _, marks := range u.marks {
+		entries = append(entries, marks...)
+	}
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.Shape, b.Shape), cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.CapacityType, b.CapacityType),
+			cmp.Compare(a.OCPUs, b.OCPUs), cmp.Compare(a.MemoryGB, b.MemoryGB))
+	})
+	return entries
+}
+
+// expire drops marks whose time is over. The common case costs one atomic read and the clock.
+func (u *Unavailable) expire() {
+	now := u.clock.Now()
+	if now.UnixNano() < u.nextExpiry.Load() {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for shape, marks := range u.marks {
+		kept := slices.DeleteFunc(slices.Clone(marks), func(e Entry) bool { return !now.Before(e.Until) })
+		if len(kept) == len(marks) {
+			continue
+		}
+		if u.marks[shape] = kept; len(kept) == 0 {
+			delete(u.marks, shape)
+		}
+		u.touch(shape)
+	}
+	u.scheduleExpiry()
+}
+
+// touch records a change of a shape's marks; the lock is held.
+func (u *Unavailable) touch(shapeName string) { u.changed[shapeName] = u.generation.Add(1) }
+
+// scheduleExpiry sets nextExpiry; the lock is held.
+func (u *Unavailable) scheduleExpiry() {
+	next := int64(math.MaxInt64)
+	for _, marks := range u.marks {
+		for i := range marks {
+			next = min(next, marks[i].Until.UnixNano())
+		}
+	}
+	u.nextExpiry.Store(next)
+}
