@@ -1,0 +1,129 @@
+package virtualnode
+
+import (
+	"context"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/operator/injection"
+	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
+)
+
+// provisionerName is the controller name that core's provisioner puts into its context.
+const provisionerName = "provisioner"
+
+// filteringClient shows core a cluster in which skipped pods are not its business and virtual nodes have no room.
+type filteringClient struct {
+	client.Client
+	filter *Filter
+}
+
+var _ client.Client = (*filteringClient)(nil)
+
+// NewClient wraps the client for core's controllers, and for them only: a Node read through it must not be written back whole with
+// Update, because virtual nodes come with an allocatable that is not theirs. Core only patches, which sends the difference.
+func NewClient(c client.Client, f *Filter) client.Client {
+	return &filteringClient{Client: c, filter: f}
+}
+
+// Get shows virtual nodes without room for pods, so that core never plans a pod onto one. They stay nodes in every other respect:
+// core counts the pods on them for topology and affinity.
+func (c *filteringClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if err := c.Client.Get(ctx, key, obj, opts...); err != nil {
+		return err
+	}
+	if node, ok := obj.(*corev1.Node); ok && c.filter.shadows(node) {
+		shadow(node)
+	}
+	return nil
+}
+
+// List changes two lists of core's. Pods without a node: those that Decide skips come marked. Pods of a node, when the
+// provisioner asks: it does so only for nodes that are going away, to buy room for their pods beforehand; those that a virtual
+// node is about to take are left out. All else, other controllers' lists of a node's pods included, passes unchanged.
+func (c *filteringClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	pods, ok := list.(*corev1.PodList)
+	if !ok {
+		return c.Client.List(ctx, list, opts...)
+	}
+	node, byNode := nodeOf(opts)
+	handoff := byNode && node != "" && injection.GetControllerName(ctx) == provisionerName
+	if !byNode || node != "" && !handoff {
+		return c.Client.List(ctx, list, opts...)
+	}
+	if err := c.filter.index.Ensure(ctx, c.Client); err != nil {
+		return err
+	}
+	if err := c.Client.List(ctx, list, opts...); err != nil {
+		return err
+	}
+	if handoff {
+		c.filter.dropHandedOff(pods)
+		return nil
+	}
+	c.filter.markSkipped(pods)
+	return nil
+}
+
+// nodeOf returns the node by whose name a list is restricted; ok is false when it is not. The name is empty for pods without one.
+func nodeOf(opts []client.ListOption) (name string, ok bool) {
+	options := client.ListOptions{}
+	options.ApplyOptions(opts)
+	if options.FieldSelector == nil {
+		return "", false
+	}
+	return options.FieldSelector.RequiresExactMatch("spec.nodeName")
+}
+
+func (f *Filter) shadows(node *corev1.Node) bool {
+	return f.config.Consolidation != ConsolidationCount && f.config.IsVirtual(node)
+}
+
+// shadow takes a node's room for pods away. It assigns a new map, because the old one may be the cache's.
+func shadow(node *corev1.Node) {
+	allocatable := make(corev1.ResourceList, len(node.Status.Allocatable)+1)
+	maps.Copy(allocatable, node.Status.Allocatable)
+	allocatable[corev1.ResourcePods] = resource.Quantity{Format: resource.DecimalSI}
+	node.Status.Allocatable = allocatable
+}
+
+// markSkipped marks the pods that Karpenter leaves to virtual nodes in core's own words for a pod that wants no node of
+// Karpenter's. Core then ignores them without an event. They stay in the list: core's metrics need to see each pod decided.
+func (f *Filter) markSkipped(pods *corev1.PodList) {
+	snapshot, now := f.index.Snapshot(), f.clock.Now()
+	for i := range pods.Items {
+		if p := &pods.Items[i]; podutils.IsProvisionable(p) && f.decideAt(snapshot, now, p).Skip() {
+			mark(p)
+		}
+	}
+}
+
+// mark assigns new values only, because what the pod points to may be the cache's. Selectors and volumes go as well: core checks
+// all of them, and a second complaint would make it publish an event.
+func mark(p *corev1.Pod) {
+	p.Spec.NodeSelector = nil
+	p.Spec.Volumes = nil
+	p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchExpressions: []corev1.NodeSelectorRequirement{{
+				Key: karpv1.NodePoolLabelKey, Operator: corev1.NodeSelectorOpDoesNotExist,
+			}},
+		}}},
+	}}
+}
+
+// dropHandedOff leaves out the pods that a usable virtual node takes as soon as they are evicted. Others stay: for a pod that is
+// running now, a node bought beforehand is better than waiting.
+func (f *Filter) dropHandedOff(pods *corev1.PodList) {
+	snapshot, now := f.index.Snapshot(), f.clock.Now()
+	kept := make([]corev1.Pod, 0, len(pods.Items))
+	for i := range pods.Items {
+		if d := f.decideAt(snapshot, now, &pods.Items[i]); !d.Skip() || d.Cause != CauseScheduler {
+			kept = append(kept, pods.Items[i])
+		}
+	}
+	pods.Items = kept
+}

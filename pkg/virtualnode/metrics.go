@@ -1,0 +1,89 @@
+package virtualnode
+
+import (
+	"context"
+	"time"
+
+	opmetrics "github.com/awslabs/operatorpkg/metrics"
+	"github.com/awslabs/operatorpkg/reconciler"
+	"github.com/awslabs/operatorpkg/singleton"
+	"github.com/prometheus/client_golang/prometheus"
+	controllerruntime "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+const (
+	metricsNamespace = "karpenter_oke"
+	metricsSubsystem = "virtual_node"
+	metricsInterval  = 10 * time.Second
+)
+
+// Labels of the metrics; all have few values.
+const (
+	labelReason = "reason" // a Cause
+	labelState  = "state"  // usable, not-ready, cordoned, full
+	labelLayer  = "layer"
+	labelRule   = "rule"
+)
+
+var (
+	skippedPodsGauge = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "skipped_pods",
+		Help: "Pending pods that Karpenter leaves to virtual nodes, by what keeps them from running there.",
+	}, []opmetrics.Label{{Name: labelReason}}, opmetrics.Alpha)
+	oldestSkippedGauge = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "oldest_skipped_pod_age_seconds",
+		Help: "Seconds for which the longest-waiting skipped pod has been unschedulable; 0 when none is skipped.",
+	}, nil, opmetrics.Alpha)
+	nodesGauge = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "nodes",
+		Help: "Virtual nodes by state.",
+	}, []opmetrics.Label{{Name: labelState}}, opmetrics.Alpha)
+	decisionsCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "decisions_total",
+		Help: "Decisions on unschedulable pods; a pod counts again when its layer or rule changes.",
+	}, []opmetrics.Label{{Name: labelLayer}, {Name: labelRule}}, opmetrics.Alpha)
+	overflowCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "overflow_total",
+		Help: "Pods that Karpenter took over because virtual nodes did not take them in time.",
+	}, nil, opmetrics.Alpha)
+)
+
+func (f *Filter) setSkippedGauge() {
+	for cause, n := range f.pending.skippedByCause() {
+		skippedPodsGauge.Set(float64(n), map[string]string{labelReason: string(cause)})
+	}
+}
+
+// metricsController sets the gauges that change with time alone.
+type metricsController struct {
+	filter *Filter
+}
+
+func (c *metricsController) Name() string { return "virtualnode.metrics" }
+
+func (c *metricsController) Register(_ context.Context, m manager.Manager) error {
+	return controllerruntime.NewControllerManagedBy(m).
+		Named("virtualnode.metrics").
+		WatchesRawSource(singleton.Source()).
+		Complete(singleton.AsReconciler(c))
+}
+
+func (c *metricsController) Reconcile(_ context.Context) (reconciler.Result, error) {
+	f := c.filter
+	now := f.clock.Now()
+	counts := f.index.Snapshot().count(nil, now, f.config.GracePeriod)
+	for state, n := range map[string]int{
+		"usable": counts.Usable(), "not-ready": counts.NotReady, "cordoned": counts.Cordoned, "full": counts.Full,
+	} {
+		nodesGauge.Set(float64(n), map[string]string{labelState: state})
+	}
+	age := 0.0
+	if oldest, ok := f.pending.oldestSkipped(); ok {
+		age = max(0, now.Sub(oldest).Seconds())
+	}
+	oldestSkippedGauge.Set(age, nil)
+	f.setSkippedGauge()
+	return reconciler.Result{RequeueAfter: metricsInterval}, nil
+}

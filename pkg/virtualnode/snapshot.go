@@ -1,0 +1,189 @@
+package virtualnode
+
+import (
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+)
+
+// Snapshot is what Decide knows of the cluster at one moment. It is never changed after it was published.
+type Snapshot struct {
+	generation uint64
+	nodes      []*virtualNode
+	namespaces map[string]Layer
+	pools      []*pool
+}
+
+// virtualNode is the part of a Node that decisions need.
+type virtualNode struct {
+	// node holds the name and the labels only.
+	node *corev1.Node
+	// taints are those that keep pods away; the ones that Kubernetes puts for a while are left out.
+	taints   []corev1.Taint
+	ready    bool
+	cordoned bool
+	// gone is set once the Node was deleted; it then counts as not Ready until the grace period is over.
+	gone bool
+	// since is when the node stopped being Ready, or was deleted.
+	since time.Time
+	// counted tells whether the node was present when it was last read; a grace period that ended since turns decisions.
+	counted bool
+	// free is how many more pods the node takes by its own count.
+	free int64
+}
+
+// NodeCounts counts virtual nodes by what keeps them from taking a pod. A node is counted once, in the first row that holds.
+type NodeCounts struct {
+	// Total is every virtual node.
+	Total int
+	// Matching are those that the pod's selectors, affinity and tolerations allow; the rows below count among them.
+	Matching int
+	// NotReady are those that are away for longer than the grace period.
+	NotReady int
+	// Cordoned are those marked unschedulable.
+	Cordoned int
+	// Full have no free pod left.
+	Full int
+}
+
+// Usable are the matching nodes that could take a pod now.
+func (c NodeCounts) Usable() int { return c.Matching - c.NotReady - c.Cordoned - c.Full }
+
+// newVirtualNode reads a Node. bound is the number of pods on it that have not ended.
+func newVirtualNode(n *corev1.Node, bound int64) *virtualNode {
+	v := &virtualNode{
+		node:     &corev1.Node{},
+		cordoned: n.Spec.Unschedulable,
+		since:    n.CreationTimestamp.Time,
+		gone:     n.DeletionTimestamp != nil,
+	}
+	v.node.Name, v.node.Labels = n.Name, n.Labels
+	for _, t := range n.Spec.Taints {
+		if t.Effect != corev1.TaintEffectPreferNoSchedule && !isPassingTaint(t.Key) {
+			v.taints = append(v.taints, t)
+		}
+	}
+	for i := range n.Status.Conditions {
+		if c := &n.Status.Conditions[i]; c.Type == corev1.NodeReady {
+			v.ready, v.since = c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
+		}
+	}
+	if v.gone {
+		v.ready, v.since = false, n.DeletionTimestamp.Time
+	}
+	v.free = n.Status.Allocatable.Pods().Value() - bound
+	return v
+}
+
+// isPassingTaint tells whether Kubernetes itself puts and removes the taint as the node's state changes. The state is judged by
+// the Ready condition and spec.unschedulable instead.
+func isPassingTaint(key string) bool {
+	return strings.HasPrefix(key, "node.kubernetes.io/") || strings.HasPrefix(key, "node.cloudprovider.kubernetes.io/")
+}
+
+// present tells whether the node is Ready, or stopped being so within the grace period.
+func (v *virtualNode) present(now time.Time, grace time.Duration) bool {
+	return v.ready || now.Before(v.since.Add(grace))
+}
+
+// forgotten tells whether a deleted node is past the grace period.
+func (v *virtualNode) forgotten(now time.Time, grace time.Duration) bool {
+	return v.gone && !v.present(now, grace)
+}
+
+// usable tells whether the node could take one more pod.
+func (v *virtualNode) usable(now time.Time, grace time.Duration) bool {
+	return !v.cordoned && v.free > 0 && v.present(now, grace)
+}
+
+// matches tells whether the pod's selectors and affinity choose the node and the pod tolerates its taints. It allocates only for
+// pods with required node affinity. The error is that of an affinity that cannot be read.
+func (v *virtualNode) matches(p *corev1.Pod) (bool, error) {
+	for i := range v.taints {
+		if !tolerates(p.Spec.Tolerations, &v.taints[i]) {
+			return false, nil
+		}
+	}
+	if requiredNodeAffinity(p) != nil {
+		return nodeaffinity.GetRequiredNodeAffinity(p).Match(v.node)
+	}
+	for key, want := range p.Spec.NodeSelector {
+		if got, ok := v.node.Labels[key]; !ok || got != want {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// sameTo tells whether no decision could come out differently for the other state of the node.
+func (v *virtualNode) sameTo(o *virtualNode) bool {
+	if v.ready != o.ready || v.cordoned != o.cordoned || v.gone != o.gone || v.counted != o.counted || (v.free > 0) != (o.free > 0) {
+		return false
+	}
+	if !v.ready && !v.since.Equal(o.since) {
+		return false
+	}
+	return equalLabels(v.node.Labels, o.node.Labels) && equalTaints(v.taints, o.taints)
+}
+
+// count fills NodeCounts for the pod; with a nil pod every node matches.
+func (s *Snapshot) count(p *corev1.Pod, now time.Time, grace time.Duration) NodeCounts {
+	var c NodeCounts
+	for _, n := range s.nodes {
+		if n.forgotten(now, grace) {
+			continue
+		}
+		c.Total++
+		if p != nil {
+			if ok, err := n.matches(p); err != nil || !ok {
+				continue
+			}
+		}
+		c.Matching++
+		switch {
+		case !n.present(now, grace):
+			c.NotReady++
+		case n.cordoned:
+			c.Cordoned++
+		case n.free <= 0:
+			c.Full++
+		}
+	}
+	return c
+}
+
+func tolerates(tolerations []corev1.Toleration, taint *corev1.Taint) bool {
+	for i := range tolerations {
+		if tolerations[i].ToleratesTaint(logr.Discard(), taint, true) {
+			return true
+		}
+	}
+	return false
+}
+
+func equalLabels(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || w != v {
+			return false
+		}
+	}
+	return true
+}
+
+func equalTaints(a, b []corev1.Taint) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Key != b[i].Key || a[i].Value != b[i].Value || a[i].Effect != b[i].Effect {
+			return false
+		}
+	}
+	return true
+}
