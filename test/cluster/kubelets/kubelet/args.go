@@ -1,0 +1,259 @@
+// Package kubelet reads a kubelet's arguments and computes a node's capacity and allocatable resources as a kubelet on an OKE
+// image does. It is a judge of the controller's own model and shares nothing with it.
+package kubelet
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+	kubeletapis "k8s.io/kubelet/pkg/apis"
+)
+
+// Config is what arguments decide about a node.
+type Config struct {
+	NodeLabels       map[string]string
+	Taints           []corev1.Taint
+	MaxPods          int // 0: not given
+	PodsPerCore      int
+	KubeReserved     map[string]string // nil: not given, the image's defaults hold
+	SystemReserved   map[string]string // nil: not given
+	EvictionHard     map[string]string // nil: not given; signal -> quantity or percentage
+	EvictionSoft     map[string]string
+	ClusterDNS       []string
+	ProviderID       string
+	NodeIP           string
+	HostnameOverride string
+}
+
+// ParseArgs reads one argument string as it stands in the service's environment file: split at white space, quotes and
+// backslashes respected, nothing expanded. Errors are those a kubelet exits with.
+func ParseArgs(line string) (Config, error) {
+	words, err := Split(line)
+	if err != nil {
+		return Config{}, fmt.Errorf("kubelet arguments: %w", err)
+	}
+	var c Config
+	var labels, taints, kubeReserved, systemReserved, evictionHard, evictionSoft []string
+	fs := pflag.NewFlagSet("kubelet", pflag.ContinueOnError)
+	fs.Usage = func() {}
+	fs.StringArrayVar(&labels, "node-labels", nil, "")
+	fs.StringArrayVar(&taints, "register-with-taints", nil, "")
+	fs.IntVar(&c.MaxPods, "max-pods", 0, "")
+	fs.IntVar(&c.PodsPerCore, "pods-per-core", 0, "")
+	fs.StringArrayVar(&kubeReserved, "kube-reserved", nil, "")
+	fs.StringArrayVar(&systemReserved, "system-reserved", nil, "")
+	fs.StringArrayVar(&evictionHard, "eviction-hard", nil, "")
+	fs.StringArrayVar(&evictionSoft, "eviction-soft", nil, "")
+	fs.StringSliceVar(&c.ClusterDNS, "cluster-dns", nil, "")
+	fs.StringVar(&c.ProviderID, "provider-id", "", "")
+	fs.StringVar(&c.NodeIP, "node-ip", "", "")
+	fs.StringVar(&c.HostnameOverride, "hostname-override", "", "")
+	addIgnored(fs)
+	if err := fs.Parse(words); err != nil {
+		return Config{}, fmt.Errorf("kubelet: failed to parse flags: %w", err)
+	}
+	if fs.NArg() > 0 {
+		return Config{}, fmt.Errorf("kubelet: unknown command %q", fs.Arg(0))
+	}
+	if fs.Changed("max-pods") && c.MaxPods < 0 {
+		return Config{}, fmt.Errorf("kubelet: --max-pods must not be negative, got %d", c.MaxPods)
+	}
+	for _, m := range []struct {
+		to   *map[string]string
+		name string
+		from []string
+		sep  string
+	}{
+		{&c.NodeLabels, "node-labels", labels, "="}, {&c.KubeReserved, "kube-reserved", kubeReserved, "="},
+		{&c.SystemReserved, "system-reserved", systemReserved, "="}, {&c.EvictionHard, "eviction-hard", evictionHard, "<"},
+		{&c.EvictionSoft, "eviction-soft", evictionSoft, "<"},
+	} {
+		if *m.to, err = parseMap(m.from, m.sep); err != nil {
+			return Config{}, fmt.Errorf("kubelet: invalid argument for --%s: %w", m.name, err)
+		}
+	}
+	if c.Taints, err = parseTaints(taints); err != nil {
+		return Config{}, fmt.Errorf("kubelet: invalid argument for --register-with-taints: %w", err)
+	}
+	return c, c.validate()
+}
+
+// ignored lists flags that a kubelet takes and that decide nothing here, by kind of value.
+var ignored = map[string][]string{
+	"string": {"config", "config-dir", "kubeconfig", "bootstrap-kubeconfig", "cloud-provider", "cloud-config", "container-runtime-endpoint", "image-service-endpoint", "cpu-manager-policy", "cpu-cfs-quota-period",
+		"topology-manager-policy", "topology-manager-scope", "memory-manager-policy", "reserved-cpus", "reserved-memory", "cluster-domain", "container-log-max-size", "cgroup-driver", "cgroup-root", "kubelet-cgroups",
+		"runtime-cgroups", "system-cgroups", "system-reserved-cgroup", "kube-reserved-cgroup", "tls-cert-file", "tls-private-key-file", "tls-min-version", "client-ca-file", "authorization-mode", "address",
+		"eviction-soft-grace-period", "eviction-minimum-reclaim", "eviction-pressure-transition-period", "feature-gates", "hairpin-mode", "image-credential-provider-config", "image-credential-provider-bin-dir",
+		"node-status-update-frequency", "resolv-conf", "root-dir", "cert-dir", "streaming-connection-idle-timeout", "sync-frequency", "pod-manifest-path", "pod-cidr", "minimum-image-ttl-duration", "vmodule", "log-flush-frequency",
+		"logging-format", "max-parallel-image-pulls"},
+	"int": {"v", "port", "read-only-port", "healthz-port", "image-gc-high-threshold", "image-gc-low-threshold", "registry-qps", "registry-burst", "event-qps", "event-burst", "kube-api-qps", "kube-api-burst", "pod-max-pids",
+		"container-log-max-files", "eviction-max-pod-grace-period", "max-open-files", "node-status-max-images", "oom-score-adj", "iptables-drop-bit", "iptables-masquerade-bit"},
+	"bool": {"anonymous-auth", "authentication-token-webhook", "cpu-cfs-quota", "enable-controller-attach-detach", "enable-debugging-handlers", "enable-server", "exit-on-lock-contention", "fail-swap-on", "kernel-memcg-notification",
+		"local-storage-capacity-isolation", "make-iptables-util-chains", "protect-kernel-defaults", "register-node", "rotate-certificates", "rotate-server-certificates", "runonce", "seccomp-default", "serialize-image-pulls",
+		"cgroups-per-qos", "contention-profiling", "fail-cgroupv1"},
+	"list": {"allowed-unsafe-sysctls", "enforce-node-allocatable", "tls-cipher-suites", "cpu-manager-policy-options", "topology-manager-policy-options", "qos-reserved"},
+}
+
+func addIgnored(fs *pflag.FlagSet) {
+	for _, name := range ignored["string"] {
+		fs.String(name, "", "")
+	}
+	for _, name := range ignored["int"] {
+		fs.Int(name, 0, "")
+	}
+	for _, name := range ignored["bool"] {
+		fs.Bool(name, false, "")
+	}
+	for _, name := range ignored["list"] {
+		fs.StringSlice(name, nil, "")
+	}
+}
+
+// parseMap reads "k<sep>v,k<sep>v" lists; nil when the flag was not given, so that an empty list differs from none.
+func parseMap(values []string, sep string) (map[string]string, error) {
+	if values == nil {
+		return nil, nil
+	}
+	out := map[string]string{}
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			if item == "" {
+				continue
+			}
+			k, v, ok := strings.Cut(item, sep)
+			if !ok {
+				return nil, fmt.Errorf("malformed pair, expect string%sstring, got %q", sep, item)
+			}
+			out[strings.TrimSpace(k)] = strings.TrimSpace(v)
+		}
+	}
+	return out, nil
+}
+
+// parseTaints reads "key=value:Effect" and "key:Effect" lists.
+func parseTaints(values []string) ([]corev1.Taint, error) {
+	var out []corev1.Taint
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			if item == "" {
+				continue
+			}
+			t, err := parseTaint(item)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(out, func(o corev1.Taint) bool { return o.MatchTaint(&t) }) {
+				return nil, fmt.Errorf("duplicated taints with the same key and effect: %s", item)
+			}
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+func parseTaint(item string) (corev1.Taint, error) {
+	i := strings.LastIndex(item, ":")
+	if i < 0 {
+		return corev1.Taint{}, fmt.Errorf("invalid taint spec %q: no effect", item)
+	}
+	key, value, _ := strings.Cut(item[:i], "=")
+	t := corev1.Taint{Key: key, Value: value, Effect: corev1.TaintEffect(item[i+1:])}
+	if errs := validation.IsQualifiedName(key); len(errs) > 0 {
+		return t, fmt.Errorf("invalid taint spec %q: %s", item, strings.Join(errs, "; "))
+	}
+	if errs := validation.IsValidLabelValue(value); len(errs) > 0 {
+		return t, fmt.Errorf("invalid taint spec %q: %s", item, strings.Join(errs, "; "))
+	}
+	switch t.Effect {
+	case corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute:
+		return t, nil
+	}
+	return t, fmt.Errorf("invalid taint effect %q in %q", t.Effect, item)
+}
+
+// reservable are the resources that may be reserved.
+var reservable = map[string]bool{"cpu": true, "memory": true, "ephemeral-storage": true, "pid": true}
+
+// evictionSignals are the signals a threshold may name.
+var evictionSignals = map[string]bool{"memory.available": true, "nodefs.available": true, "nodefs.inodesFree": true, "imagefs.available": true,
+	"imagefs.inodesFree": true, "containerfs.available": true, "containerfs.inodesFree": true, "allocatableMemory.available": true, "pid.available": true}
+
+func (c Config) validate() error {
+	if err := ValidateLabels(c.NodeLabels); err != nil {
+		return err
+	}
+	for name, reserved := range map[string]map[string]string{"kube-reserved": c.KubeReserved, "system-reserved": c.SystemReserved} {
+		for r, q := range reserved {
+			if !reservable[r] {
+				return fmt.Errorf("kubelet: cannot reserve %q resource (--%s)", r, name)
+			}
+			quantity, err := resource.ParseQuantity(q)
+			if err != nil {
+				return fmt.Errorf("kubelet: --%s: failed to parse quantity %q for %q resource: %w", name, q, r, err)
+			}
+			if quantity.Sign() < 0 {
+				return fmt.Errorf("kubelet: --%s: resource quantity for %q cannot be negative: %s", name, r, q)
+			}
+		}
+	}
+	for _, thresholds := range []map[string]string{c.EvictionHard, c.EvictionSoft} {
+		for signal, value := range thresholds {
+			if !evictionSignals[signal] {
+				return fmt.Errorf("kubelet: unknown eviction signal %q", signal)
+			}
+			if _, err := threshold(value, 1<<40); err != nil {
+				return fmt.Errorf("kubelet: eviction threshold of %s: %w", signal, err)
+			}
+		}
+	}
+	for _, ip := range c.ClusterDNS {
+		if net.ParseIP(ip) == nil {
+			return fmt.Errorf("kubelet: invalid --cluster-dns address %q", ip)
+		}
+	}
+	if c.NodeIP != "" && net.ParseIP(c.NodeIP) == nil {
+		return fmt.Errorf("kubelet: bad --node-ip %q", c.NodeIP)
+	}
+	return nil
+}
+
+// ValidateLabels refuses labels that are malformed or that a kubelet may not put on its own node.
+func ValidateLabels(labels map[string]string) error {
+	var unknown []string
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		if errs := validation.IsQualifiedName(k); len(errs) > 0 {
+			return fmt.Errorf("kubelet: invalid node label key %q: %s", k, strings.Join(errs, "; "))
+		}
+		if errs := validation.IsValidLabelValue(labels[k]); len(errs) > 0 {
+			return fmt.Errorf("kubelet: invalid value %q of node label %s: %s", labels[k], k, strings.Join(errs, "; "))
+		}
+		if reservedNamespace(k) && !kubeletapis.IsKubeletLabel(k) {
+			unknown = append(unknown, k)
+		}
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("kubelet: unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: %v", unknown)
+	}
+	return nil
+}
+
+// reservedNamespace tells whether a label key belongs to the project's own namespaces or their subdomains.
+func reservedNamespace(key string) bool {
+	namespace, _, ok := strings.Cut(key, "/")
+	if !ok {
+		return false
+	}
+	for _, reserved := range []string{"kubernetes.io", "k8s.io"} {
+		if namespace == reserved || strings.HasSuffix(namespace, "."+reserved) {
+			return true
+		}
+	}
+	return false
+}
