@@ -162,3 +162,12 @@ func TestAnEmptyRecordingFailsEverythingAndPanicsNowhere(t *testing.T) {
 	require.False(t, passed["All 25 burst pods run on virtual nodes"])
 	require.False(t, passed["Every NodeClaim launches exactly one instance"])
 }
+
+func TestTimingsAreMeasuredFromTheStepThatCausedThem(t *testing.T) {
+	got := Timings(goodRecording())
+	require.InDelta(t, 5, got["burst: all 25 pods running"], 0.001)
+	require.InDelta(t, 3, got["stateful: first NodeClaim"], 0.001)
+	require.InDelta(t, 15, got["consolidation: last NodeClaim gone"], 0.001)
+	require.InDelta(t, 181, got["total"], 0.001)
+	require.NotContains(t, Timings(&record.Recording{}), "burst: all 25 pods running")
+}
