@@ -1,0 +1,154 @@
+package instancetype
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	"sigs.k8s.io/karpenter/pkg/scheduling"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
+)
+
+// faultDomains are the fault domains that every availability domain has.
+var faultDomains = []string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"}
+
+// capacityTypes are all ways to buy that are offered now.
+var allCapacityTypes = []string{karpv1.CapacityTypeOnDemand, karpv1.CapacityTypeSpot}
+
+// params is what an instance type depends on besides its cell, prices and unavailable offerings. It is part of the cache key as a whole:
+// a field added here is a field of the key.
+type params struct {
+	bootVolumeGB, bootVolumeVPUs int64
+	// zones are the zones of the node class's subnets, joined; empty when a regional subnet serves all.
+	zones string
+}
+
+// builder makes instance types for one set of params. Requirements and offerings' requirements that are equal are shared between types:
+// core only reads them, and sharing is what makes a rebuild cheap.
+type builder struct {
+	params      params
+	inZones     func(zone string) bool
+	zones       []string
+	region      string
+	pods        resources.PodLimits
+	prices      pricing.Provider
+	unavailable *capacity.Unavailable
+
+	bootVolume float64
+	// values interns one-value requirements, by key and value.
+	values map[[2]string]*scheduling.Requirement
+	// common are the requirements that all types share, by capacity types that a shape has.
+	zone, regionIn, faultDomain *scheduling.Requirement
+	capacityTypes               map[int]*scheduling.Requirement
+	offerings                   map[[2]string]scheduling.Requirements
+}
+
+func newBuilder(p params, inZones func(string) bool, zones []string, settings Settings, prices pricing.Provider, unavailable *capacity.Unavailable) *builder {
+	b := &builder{
+		params: p, inZones: inZones, zones: zones, region: settings.Region, pods: settings.Pods, prices: prices, unavailable: unavailable,
+		bootVolume:    prices.BootVolume(p.bootVolumeGB, p.bootVolumeVPUs),
+		values:        map[[2]string]*scheduling.Requirement{},
+		zone:          scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zones...),
+		regionIn:      scheduling.NewRequirement(corev1.LabelTopologyRegion, corev1.NodeSelectorOpIn, settings.Region),
+		faultDomain:   scheduling.NewRequirement(v1alpha1.LabelFaultDomain, corev1.NodeSelectorOpIn, faultDomains...),
+		capacityTypes: map[int]*scheduling.Requirement{},
+		offerings:     map[[2]string]scheduling.Requirements{},
+	}
+	for n := 1; n <= len(allCapacityTypes); n++ {
+		b.capacityTypes[n] = scheduling.NewRequirement(karpv1.CapacityTypeLabelKey, corev1.NodeSelectorOpIn, allCapacityTypes[:n]...)
+	}
+	for _, zone := range zones {
+		for _, capacityType := range allCapacityTypes {
+			b.offerings[[2]string{zone, capacityType}] = scheduling.NewRequirements(
+				scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zone),
+				scheduling.NewRequirement(karpv1.CapacityTypeLabelKey, corev1.NodeSelectorOpIn, capacityType),
+				scheduling.NewRequirement(cloudprovider.ReservationIDLabel, corev1.NodeSelectorOpDoesNotExist),
+			)
+		}
+	}
+	return b
+}
+
+// build makes the instance type of a cell.
+func (b *builder) build(c *cell) *cloudprovider.InstanceType {
+	predicted := resources.Predict(c.machine(b.params.bootVolumeGB), b.pods)
+	return &cloudprovider.InstanceType{
+		Name:                   c.name,
+		Requirements:           b.requirements(c),
+		Offerings:              b.offer(c),
+		Capacity:               predicted.Capacity,
+		Overhead:               predicted.Overhead,
+		VolumeAttachmentLimits: map[string]int{resources.VolumeDriver: resources.VolumesPerNode},
+	}
+}
+
+// withOfferings makes the type anew with today's offerings; all else is shared with the old one, which stays as it is for those who
+// still hold it.
+func (b *builder) withOfferings(c *cell, old *cloudprovider.InstanceType) *cloudprovider.InstanceType {
+	return &cloudprovider.InstanceType{
+		Name: old.Name, Requirements: old.Requirements, Offerings: b.offer(c),
+		Capacity: old.Capacity, Overhead: old.Overhead, VolumeAttachmentLimits: old.VolumeAttachmentLimits,
+	}
+}
+
+// requirements defines every well-known label, with DoesNotExist where a node of this type will not have it.
+func (b *builder) requirements(c *cell) scheduling.Requirements {
+	out := make(scheduling.Requirements, len(ownLabels)+len(karpv1.WellKnownLabels)/2)
+	for _, key := range ownLabels {
+		value, _ := c.label(key)
+		out[key] = b.value(key, value)
+	}
+	out[corev1.LabelTopologyZone] = b.zone
+	out[corev1.LabelTopologyRegion] = b.regionIn
+	out[v1alpha1.LabelFaultDomain] = b.faultDomain
+	out[karpv1.CapacityTypeLabelKey] = b.capacityTypes[len(c.capacityTypes())]
+	return out
+}
+
+func (b *builder) value(key, value string) *scheduling.Requirement {
+	id := [2]string{key, value}
+	if r, ok := b.values[id]; ok {
+		return r
+	}
+	r := scheduling.NewRequirement(key, corev1.NodeSelectorOpDoesNotExist)
+	if value != "" {
+		r = scheduling.NewRequirement(key, corev1.NodeSelectorOpIn, value)
+	}
+	b.values[id] = r
+	return r
+}
+
+// offer makes an offering for every zone and capacity type. One that cannot be had is there with Available false: core needs it to price
+// nodes that exist, and its absence would be drift.
+func (b *builder) offer(c *cell) cloudprovider.Offerings {
+	onDemand, _ := b.prices.OnDemand(c.shape, c.ocpus, c.memoryGB, pricing.BaselineFull)
+	spot, _ := b.prices.Spot(c.shape, c.ocpus, c.memoryGB)
+	types := c.capacityTypes()
+	out := make(cloudprovider.Offerings, 0, len(b.zones)*len(types))
+	all := make([]cloudprovider.Offering, len(b.zones)*len(types)) // one allocation for all
+	for _, zone := range b.zones {
+		here := c.shape.InZone(zone) && b.inZones(zone)
+		for _, capacityType := range types {
+			price := onDemand
+			if capacityType == karpv1.CapacityTypeSpot {
+				price = spot
+			}
+			available := here
+			if available {
+				_, gone := b.unavailable.IsUnavailable(capacity.Offering{
+					Shape: c.shape.Name, OCPUs: c.ocpus, MemoryGB: c.memoryGB, Zone: zone, CapacityType: capacityType,
+				})
+				available = !gone
+			}
+			offering := &all[len(out)]
+			offering.Requirements = b.offerings[[2]string{zone, capacityType}]
+			offering.Price = price + b.bootVolume
+			offering.Available = available
+			out = append(out, offering)
+		}
+	}
+	return out
+}

@@ -1,0 +1,245 @@
+package instancetype
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
+)
+
+// ErrNotLoaded says that the region's shapes have not been read yet. It goes away by itself; callers try again.
+var ErrNotLoaded = errors.New("the region's shapes are not loaded yet")
+
+// Provider serves instance types from memory.
+type Provider interface {
+	// List gives the instance types for a NodePool and its node class, also those that cannot be had now. The types are shared and
+	// must not be changed; the slice is the caller's. The error is ErrNotLoaded until shapes are known.
+	List(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error)
+	// Size tells OCI's own numbers for an instance type's name, also for one that is not listed any more.
+	Size(typeName string) (Size, bool)
+	// Resources predicts what a node of a size has. It fails when the shape is not known, or with ErrNotLoaded.
+	Resources(size Size, nodeClass *v1alpha1.OciNodeClass) (resources.Resources, error)
+}
+
+// InUse tells which instance types nodes have now. Their types are listed even when the grid would leave them out: core replaces nodes
+// whose type has vanished.
+type InUse interface {
+	// TypeNames are the values of node.kubernetes.io/instance-type among the NodePool's NodeClaims, in a stable order.
+	TypeNames(nodePoolName string) []string
+	// Generation grows whenever an answer of TypeNames may have changed.
+	Generation() uint64
+}
+
+// Settings of a DefaultProvider.
+type Settings struct {
+	// Region is the value of topology.kubernetes.io/region as OKE's cloud controller writes it (oci.RegionLabel).
+	Region string
+	// Pods says how many pods fit on a node.
+	Pods resources.PodLimits
+}
+
+// Dependencies of a DefaultProvider. InUse may be nil.
+type Dependencies struct {
+	Shapes      shape.Provider
+	Prices      pricing.Provider
+	Unavailable *capacity.Unavailable
+	InUse       InUse
+}
+
+// DefaultProvider builds instance types on demand and keeps them until a source moves.
+type DefaultProvider struct {
+	settings Settings
+	deps     Dependencies
+
+	// current is what readers use; it is replaced as a whole.
+	current atomic.Pointer[edition]
+	// building serialises the making of a new edition; only memory is touched under it.
+	building sync.Mutex
+}
+
+var _ Provider = (*DefaultProvider)(nil)
+
+// generations are the states of all sources.
+type generations struct{ shapes, prices, unavailable, inUse uint64 }
+
+// edition is what was built from one state of the sources. It never changes after it was published.
+type edition struct {
+	generations
+	snapshot *shape.Snapshot
+	catalog  []family
+	// lists by the fingerprint of what was asked.
+	lists map[uint64][]*cloudprovider.InstanceType
+	// types that the lists of this edition share.
+	types map[typeKey]builtType
+}
+
+type typeKey struct {
+	params params
+	name   string
+}
+
+// builtType is an instance type and the states it was built from.
+type builtType struct {
+	it                       *cloudprovider.InstanceType
+	shape                    *shape.Shape
+	prices, shapeUnavailable uint64
+}
+
+// maxLists bounds the lists of an edition, against NodePools that are edited without end while no source moves.
+const maxLists = 512
+
+// NewProvider makes a provider; nothing is built before the first List.
+func NewProvider(deps Dependencies, settings Settings) *DefaultProvider {
+	return &DefaultProvider{deps: deps, settings: settings}
+}
+
+// List implements Provider.
+func (p *DefaultProvider) List(_ context.Context, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error) {
+	if nodeClass == nil {
+		return nil, errors.New("listing instance types: no OciNodeClass given")
+	}
+	snapshot := p.deps.Shapes.Snapshot()
+	if snapshot == nil {
+		return nil, fmt.Errorf("listing instance types: %w", ErrNotLoaded)
+	}
+	key := fingerprint(nodeClass, nodePool)
+	now := p.generations(snapshot)
+	if e := p.current.Load(); e != nil && e.generations == now {
+		if list, ok := e.lists[key]; ok {
+			return slices.Clone(list), nil
+		}
+	}
+	return slices.Clone(p.build(key, nodeClass, nodePool)), nil
+}
+
+func (p *DefaultProvider) generations(snapshot *shape.Snapshot) generations {
+	g := generations{shapes: snapshot.Generation(), prices: p.deps.Prices.Generation(), unavailable: p.deps.Unavailable.Generation()}
+	if p.deps.InUse != nil {
+		g.inUse = p.deps.InUse.Generation()
+	}
+	return g
+}
+
+// build makes one list and publishes an edition that has it. The generations are read before the sources: should one move meanwhile, the
+// list carries the old number and is built again by the next reader.
+func (p *DefaultProvider) build(key uint64, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) []*cloudprovider.InstanceType {
+	p.building.Lock()
+	defer p.building.Unlock()
+	snapshot := p.deps.Shapes.Snapshot()
+	now := p.generations(snapshot)
+	old := p.current.Load()
+	next := &edition{generations: now, snapshot: snapshot, lists: map[uint64][]*cloudprovider.InstanceType{}, types: map[typeKey]builtType{}}
+	var reusable map[typeKey]builtType
+	switch {
+	case old == nil:
+	case old.generations == now:
+		if list, ok := old.lists[key]; ok {
+			return list // another caller was faster
+		}
+		next.catalog, reusable = old.catalog, old.types
+		if len(old.lists) < maxLists {
+			next.lists, next.types = maps.Clone(old.lists), maps.Clone(old.types)
+		}
+	default:
+		reusable = old.types
+		if old.generations.shapes == now.shapes && old.generations.prices == now.prices {
+			next.catalog = old.catalog
+		}
+	}
+	if next.catalog == nil {
+		next.catalog = newCatalog(snapshot, p.deps.Prices)
+		reportGuessedPrices(next.catalog)
+	}
+	list := p.types(next, reusable, nodeClass, nodePool)
+	next.lists[key] = list
+	p.current.Store(next)
+	return list
+}
+
+// types makes the list, taking over what was built before and has not changed.
+func (p *DefaultProvider) types(next *edition, reusable map[typeKey]builtType, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) []*cloudprovider.InstanceType {
+	var inUse []string
+	if p.deps.InUse != nil && nodePool != nil {
+		inUse = p.deps.InUse.TypeNames(nodePool.Name)
+	}
+	cells := newSelector(nodePool, nodeClass.Status.Images, inUse).choose(next.catalog, next.snapshot)
+	prm, inZones := paramsOf(nodeClass)
+	b := newBuilder(prm, inZones, next.snapshot.Zones(), p.settings, p.deps.Prices, p.deps.Unavailable)
+	list := make([]*cloudprovider.InstanceType, 0, len(cells))
+	for _, c := range cells {
+		key := typeKey{params: prm, name: c.name}
+		want := builtType{shape: c.shape, prices: next.prices, shapeUnavailable: p.deps.Unavailable.ShapeGeneration(c.shape.Name)}
+		have, ok := reusable[key]
+		switch {
+		case !ok || have.shape != want.shape:
+			want.it = b.build(c)
+		case have.prices != want.prices || have.shapeUnavailable != want.shapeUnavailable:
+			want.it = b.withOfferings(c, have.it)
+		default:
+			want.it = have.it
+		}
+		next.types[key] = want
+		list = append(list, want.it)
+	}
+	return list
+}
+
+// paramsOf reads what types depend on from a node class. Without any subnet resolved, all zones count as served: the node class is not
+// ready then and nothing is launched.
+func paramsOf(nodeClass *v1alpha1.OciNodeClass) (params, func(zone string) bool) {
+	p := params{bootVolumeGB: nodeClass.BootVolumeSizeInGBs(), bootVolumeVPUs: nodeClass.BootVolumeVpusPerGB()}
+	var zones []string
+	for _, subnet := range nodeClass.Status.Subnets {
+		if subnet.AvailabilityDomain == "" {
+			return p, func(string) bool { return true }
+		}
+		zones = append(zones, oci.Zone(subnet.AvailabilityDomain))
+	}
+	if len(zones) == 0 {
+		return p, func(string) bool { return true }
+	}
+	slices.Sort(zones)
+	p.zones = strings.Join(slices.Compact(zones), ",")
+	return p, func(zone string) bool { return slices.Contains(zones, zone) }
+}
+
+// Size implements Provider.
+func (p *DefaultProvider) Size(typeName string) (Size, bool) {
+	snapshot := p.deps.Shapes.Snapshot()
+	if snapshot == nil {
+		return Size{}, false
+	}
+	size, _, ok := parseTypeName(typeName, snapshot)
+	return size, ok
+}
+
+// Resources implements Provider.
+func (p *DefaultProvider) Resources(size Size, nodeClass *v1alpha1.OciNodeClass) (resources.Resources, error) {
+	snapshot := p.deps.Shapes.Snapshot()
+	if snapshot == nil {
+		return resources.Resources{}, fmt.Errorf("predicting the resources of %s: %w", size.ShapeName, ErrNotLoaded)
+	}
+	s, ok := snapshot.Shape(size.ShapeName)
+	if !ok {
+		return resources.Resources{}, fmt.Errorf("predicting the resources of %s: the region has no such shape", size.ShapeName)
+	}
+	bootVolumeGB := v1alpha1.DefaultBootVolumeSizeInGBs
+	if nodeClass != nil {
+		bootVolumeGB = nodeClass.BootVolumeSizeInGBs()
+	}
+	return resources.Predict(newCell(s, size.OCPUs, size.MemoryGB, 0).machine(bootVolumeGB), p.settings.Pods), nil
+}
