@@ -53,8 +53,11 @@ type Error struct {
 // Error names the operation, the status, the code and the message. It is stable: equal failures give equal texts, so it may
 // stand in a status condition.
 func (e *Error) Error() string {
-	if e.Status == 0 {
+	if e.Status == 0 && e.Code == "" {
 		return fmt.Sprintf("%s: no answer from OCI: %s", e.Operation, e.Message)
+	}
+	if e.Status == 0 {
+		return fmt.Sprintf("%s failed after it was accepted: %s: %s", e.Operation, e.Code, e.Message)
 	}
 	return fmt.Sprintf("%s: %d %s: %s", e.Operation, e.Status, e.Code, e.Message)
 }
@@ -169,4 +172,9 @@ func retryAfter(response *http.Response) time.Duration {
 		return 0
 	}
 	return seconds
+}
+
+// NewAsyncError is the error of a request that OCI accepted and that failed afterwards, as its work request tells it.
+func NewAsyncError(operation, code, message string) error {
+	return &Error{Operation: operation, Class: Classify(0, code, message), Code: code, Message: message}
 }

@@ -80,11 +80,6 @@ var WellKnownLabels = []string{
 
 // Annotations.
 const (
-	// AnnotationLayer on a pod or a namespace states the layer its pods belong to: managed or virtual.
-	AnnotationLayer = Group + "/layer"
-	// AnnotationVirtualNodeOverflowAfter on a pod says how long it may stay unschedulable before Karpenter may buy a
-	// managed node for it, as a Go duration.
-	AnnotationVirtualNodeOverflowAfter = Group + "/virtual-node-overflow-after"
 	// AnnotationInstanceOCPUs and AnnotationInstanceMemoryGB on a NodeClaim and its Node give the size that was launched.
 	AnnotationInstanceOCPUs    = Group + "/instance-ocpus"
 	AnnotationInstanceMemoryGB = Group + "/instance-memory-gb"

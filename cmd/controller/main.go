@@ -1,0 +1,55 @@
+// Command controller is karpenter-oke: Karpenter for Oracle Kubernetes Engine.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/samber/lo"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider/metrics"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider/overlay"
+	corecontrollers "sigs.k8s.io/karpenter/pkg/controllers"
+	"sigs.k8s.io/karpenter/pkg/controllers/node/health"
+	"sigs.k8s.io/karpenter/pkg/controllers/state"
+	coreoperator "sigs.k8s.io/karpenter/pkg/operator"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/operator"
+	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
+)
+
+func main() {
+	// Core panics on what it can not start with, such as a missing option or an API server that is away: one line says it.
+	defer func() {
+		if r := recover(); r != nil {
+			fail(fmt.Errorf("%v", r))
+		}
+	}()
+	ctx, core := coreoperator.NewOperator()
+	op, err := operator.New(ctx, core)
+	if err != nil {
+		fail(err)
+	}
+	run(ctx, op)
+}
+
+func run(ctx context.Context, op *operator.Operator) {
+	undecorated := metrics.Decorate(op.CloudProvider)
+	cloudProvider := overlay.Decorate(undecorated, op.GetClient(), op.InstanceTypeStore)
+	matcher := lo.Must(health.NewRepairPolicyMatcher(ctx, cloudProvider))
+	clusterState := state.NewCluster(op.Clock, op.GetClient(), cloudProvider, state.WithRepairPolicyMatcher(matcher))
+
+	// Core sees pods and nodes through the filter; everything else reads the API as it is.
+	filtered := virtualnode.NewClient(op.GetClient(), op.Filter)
+	controllers := corecontrollers.NewControllers(ctx, op.Manager, op.Clock, filtered, op.EventRecorder, cloudProvider,
+		undecorated, clusterState, op.InstanceTypeStore, op.PredictionStore)
+	controllers = lo.Must(virtualnode.WrapControllers(controllers, op.Filter, op.EventRecorder, op.GetClient()))
+
+	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers()...).Start(ctx)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "karpenter-oke: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	os.Exit(1)
+}

@@ -1,0 +1,215 @@
+// Package cloudprovider adapts the providers to Karpenter core's CloudProvider interface. It holds no state and makes no
+// decision that a provider could make.
+package cloudprovider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/awslabs/operatorpkg/status"
+	"github.com/samber/lo"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+)
+
+// Name is the cloud provider's name in metrics.
+const Name = "oci"
+
+// listAge is how old the inventory may be that core's garbage collection of NodeClaims reads.
+const listAge = 30 * time.Second
+
+// CloudProvider is Karpenter core's view of Oracle Cloud.
+type CloudProvider struct {
+	kube          client.Reader
+	instanceTypes instancetype.Provider
+	instances     instance.Provider
+	inventory     inventory.Provider
+}
+
+var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
+
+// New makes the adapter. kube reads NodeClasses and NodePools.
+func New(kube client.Reader, instanceTypes instancetype.Provider, instances instance.Provider, inv inventory.Provider) *CloudProvider {
+	return &CloudProvider{kube: kube, instanceTypes: instanceTypes, instances: instances, inventory: inv}
+}
+
+// Create implements core's CloudProvider: it launches one instance and returns as soon as OCI has named it.
+func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim) (*karpv1.NodeClaim, error) {
+	nodeClass, err := c.nodeClass(ctx, nodeClaim.Spec.NodeClassRef)
+	if err != nil {
+		return nil, err
+	}
+	if err := launchable(nodeClass); err != nil {
+		return nil, cloudprovider.NewNodeClassNotReadyError(err)
+	}
+	nodePool, err := c.nodePool(ctx, nodeClaim.Labels[karpv1.NodePoolLabelKey])
+	if err != nil {
+		return nil, err
+	}
+	instanceTypes, err := c.instanceTypes.List(ctx, nodeClass, nodePool)
+	if err != nil {
+		return nil, fmt.Errorf("listing instance types: %w", err)
+	}
+	launched, err := c.instances.Launch(ctx, nodeClass, nodeClaim, instanceTypes)
+	if err != nil {
+		return nil, err
+	}
+	created := c.toNodeClaim(launched.Instance, launched.Candidate, nodeClass)
+	created.Annotations[v1alpha1.AnnotationNodeClassHash] = nodeClass.Hash()
+	created.Annotations[v1alpha1.AnnotationNodeClassHashVersion] = v1alpha1.HashVersion
+	return created, nil
+}
+
+// Delete implements core's CloudProvider.
+func (c *CloudProvider) Delete(ctx context.Context, nodeClaim *karpv1.NodeClaim) error {
+	return c.instances.Terminate(ctx, nodeClaim.Status.ProviderID)
+}
+
+// Get implements core's CloudProvider. Core drops a Node without draining it when this says not found, so an instance that is
+// merely unknown here is looked for in a fresh list first.
+func (c *CloudProvider) Get(ctx context.Context, providerID string) (*karpv1.NodeClaim, error) {
+	found, known := c.inventory.Current().Get(providerID)
+	if !known {
+		snapshot, err := c.inventory.Fresh(ctx, 0)
+		if err != nil {
+			return nil, err
+		}
+		found, known = snapshot.Get(providerID)
+	}
+	if !known || found.Gone() {
+		return nil, cloudprovider.NewNodeClaimNotFoundError(fmt.Errorf("instance %s is gone", providerID))
+	}
+	return c.toNodeClaim(found, instance.Candidate{}, c.nodeClassOrNil(ctx, found.Owner.NodeClass)), nil
+}
+
+// List implements core's CloudProvider: this cluster's instances that are not gone.
+func (c *CloudProvider) List(ctx context.Context) ([]*karpv1.NodeClaim, error) {
+	snapshot, err := c.inventory.Fresh(ctx, listAge)
+	if err != nil {
+		return nil, err
+	}
+	var out []*karpv1.NodeClaim
+	for _, i := range snapshot.All() {
+		if !i.Gone() {
+			out = append(out, c.toNodeClaim(i, instance.Candidate{}, c.nodeClassOrNil(ctx, i.Owner.NodeClass)))
+		}
+	}
+	return out, nil
+}
+
+// GetInstanceTypes implements core's CloudProvider. A NodePool whose node class is not ready has none.
+func (c *CloudProvider) GetInstanceTypes(ctx context.Context, nodePool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error) {
+	nodeClass, err := c.nodeClass(ctx, nodePool.Spec.Template.Spec.NodeClassRef)
+	if err != nil {
+		if cloudprovider.IsNodeClassNotReadyError(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return c.instanceTypes.List(ctx, nodeClass, nodePool)
+}
+
+// DriftReasonNodeClass says that the spec of the node class changed since the node was launched.
+const DriftReasonNodeClass cloudprovider.DriftReason = "NodeClassDrifted"
+
+// IsDrifted implements core's CloudProvider from memory alone. A NodeClaim stamped under another hash version is never drifted:
+// a release that changes the hash must not roll a fleet.
+func (c *CloudProvider) IsDrifted(ctx context.Context, nodeClaim *karpv1.NodeClaim) (cloudprovider.DriftReason, error) {
+	nodeClass, err := c.nodeClass(ctx, nodeClaim.Spec.NodeClassRef)
+	if err != nil {
+		if cloudprovider.IsNodeClassNotReadyError(err) {
+			return "", nil
+		}
+		return "", err
+	}
+	stamped, found := nodeClaim.Annotations[v1alpha1.AnnotationNodeClassHash]
+	if !found || nodeClaim.Annotations[v1alpha1.AnnotationNodeClassHashVersion] != v1alpha1.HashVersion || stamped == nodeClass.Hash() {
+		return "", nil
+	}
+	return DriftReasonNodeClass, nil
+}
+
+// Reboot implements core's CloudProvider. Core replaces the node instead.
+func (c *CloudProvider) Reboot(context.Context, *karpv1.NodeClaim, string) error {
+	return cloudprovider.NewNodeRebootNotImplementedError()
+}
+
+// RepairPolicies implements core's CloudProvider: a node that has not been Ready for ten minutes is replaced. The node can not
+// drain through a kubelet that does not answer, so it is not waited for.
+func (c *CloudProvider) RepairPolicies() []cloudprovider.RepairPolicy {
+	policy := cloudprovider.RepairPolicy{
+		ConditionType: corev1.NodeReady, ConditionStatus: corev1.ConditionFalse,
+		TolerationDuration: 10 * time.Minute, TerminationGracePeriod: lo.ToPtr(time.Duration(0)), Action: cloudprovider.ReplaceNode,
+	}
+	unknown := policy
+	unknown.ConditionStatus, unknown.ReasonRegex = corev1.ConditionUnknown, ".*" // core allows one policy without a regex
+	return []cloudprovider.RepairPolicy{policy, unknown}
+}
+
+// Name implements core's CloudProvider.
+func (c *CloudProvider) Name() string { return Name }
+
+// GetSupportedNodeClasses implements core's CloudProvider. Core reads into what it is given, so it is new each time.
+func (c *CloudProvider) GetSupportedNodeClasses() []status.Object {
+	return []status.Object{&v1alpha1.OciNodeClass{}}
+}
+
+// nodeClass reads the class of a reference; a missing or deleted one is Karpenter's NodeClassNotReadyError.
+func (c *CloudProvider) nodeClass(ctx context.Context, ref *karpv1.NodeClassReference) (*v1alpha1.OciNodeClass, error) {
+	if ref == nil {
+		return nil, cloudprovider.NewNodeClassNotReadyError(errors.New("no nodeClassRef"))
+	}
+	nodeClass := &v1alpha1.OciNodeClass{}
+	if err := c.kube.Get(ctx, types.NamespacedName{Name: ref.Name}, nodeClass); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, cloudprovider.NewNodeClassNotReadyError(fmt.Errorf("OciNodeClass %s does not exist", ref.Name))
+		}
+		return nil, fmt.Errorf("reading OciNodeClass %s: %w", ref.Name, err)
+	}
+	return nodeClass, nil
+}
+
+func (c *CloudProvider) nodeClassOrNil(ctx context.Context, name string) *v1alpha1.OciNodeClass {
+	nodeClass, err := c.nodeClass(ctx, &karpv1.NodeClassReference{Name: name})
+	if err != nil {
+		return nil
+	}
+	return nodeClass
+}
+
+// nodePool reads the NodePool of a NodeClaim; nil for a NodeClaim without one.
+func (c *CloudProvider) nodePool(ctx context.Context, name string) (*karpv1.NodePool, error) {
+	if name == "" {
+		return nil, nil
+	}
+	nodePool := &karpv1.NodePool{}
+	if err := c.kube.Get(ctx, types.NamespacedName{Name: name}, nodePool); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("reading NodePool %s: %w", name, err)
+	}
+	return nodePool, nil
+}
+
+func launchable(nodeClass *v1alpha1.OciNodeClass) error {
+	if !nodeClass.DeletionTimestamp.IsZero() {
+		return fmt.Errorf("OciNodeClass %s is being deleted", nodeClass.Name)
+	}
+	ready := nodeClass.StatusConditions().Get(status.ConditionReady)
+	if ready.IsTrue() {
+		return nil
+	}
+	return fmt.Errorf("OciNodeClass %s is not ready: %s", nodeClass.Name, ready.Message)
+}

@@ -1,0 +1,66 @@
+// Package refresh runs what the providers read from the cloud: each task owns its I/O and its interval, and the providers serve
+// memory.
+package refresh
+
+import (
+	"context"
+	"time"
+
+	"github.com/awslabs/operatorpkg/reconciler"
+	"github.com/awslabs/operatorpkg/singleton"
+	controllerruntime "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+)
+
+// retryAfter is the first wait after a failure; it doubles up to the task's own interval.
+const retryAfter = 5 * time.Second
+
+// Task is one thing to read again and again.
+type Task struct {
+	// Name is the controller's name, such as refresh.shapes.
+	Name string
+	// Do reads once.
+	Do func(context.Context) error
+	// Every gives the wait until the next read after a good one.
+	Every func() time.Duration
+}
+
+// Controller runs a Task on every replica, leader or not: a replica that takes over has fresh data.
+type Controller struct {
+	task     Task
+	failures int
+}
+
+// NewController makes the controller of a task.
+func NewController(task Task) *Controller { return &Controller{task: task} }
+
+// Register adds the controller to a manager.
+func (c *Controller) Register(_ context.Context, m manager.Manager) error {
+	everywhere := false
+	return controllerruntime.NewControllerManagedBy(m).
+		Named(c.task.Name).
+		WithOptions(controller.Options{NeedLeaderElection: &everywhere}).
+		WatchesRawSource(singleton.Source()).
+		Complete(singleton.AsReconciler(c))
+}
+
+// Reconcile reads once. A failure is retried with a growing wait and logged at its first time and then rarely, since the data
+// at hand stays good.
+func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
+	every := c.task.Every()
+	if err := c.task.Do(ctx); err != nil {
+		wait := min(retryAfter<<min(c.failures, 10), every)
+		if c.failures&(c.failures+1) == 0 { // 1st, 2nd, 4th, 8th ... failure
+			log.FromContext(ctx).Error(err, "refresh failed, the last known data stays", "failures", c.failures+1, "retryAfter", wait.String())
+		}
+		c.failures++
+		return reconciler.Result{RequeueAfter: wait}, nil
+	}
+	c.failures = 0
+	return reconciler.Result{RequeueAfter: every}, nil
+}
+
+// Fixed is an Every that does not change.
+func Fixed(d time.Duration) func() time.Duration { return func() time.Duration { return d } }

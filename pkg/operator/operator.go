@@ -1,0 +1,196 @@
+// Package operator wires the controller: it makes the providers from the options, checks at start what can be checked, and
+// lists the controllers that run beside Karpenter core's.
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/awslabs/operatorpkg/controller"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	coreoperator "sigs.k8s.io/karpenter/pkg/operator"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/cloudprovider"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclaim"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclass"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/operator/options"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
+	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
+)
+
+const (
+	// startTimeout bounds what is read before the controllers start.
+	startTimeout = time.Minute
+	// shapesEvery and clusterEvery: Oracle ships shapes a few times a year, and a control plane upgrade takes many minutes.
+	shapesEvery  = 6 * time.Hour
+	clusterEvery = 10 * time.Minute
+)
+
+// Operator is everything that the controller is made of.
+type Operator struct {
+	*coreoperator.Operator
+
+	OCI           *oci.Client
+	Cluster       *cluster.DefaultProvider
+	Shapes        *shape.DefaultProvider
+	Inventory     *inventory.DefaultProvider
+	Images        image.Provider
+	Network       network.Provider
+	Unavailable   *capacity.Unavailable
+	InUse         *nodeclaim.InUseController
+	InstanceTypes instancetype.Provider
+	Instances     instance.Provider
+	CloudProvider *cloudprovider.CloudProvider
+	Filter        *virtualnode.Filter
+}
+
+// New makes the operator and reads the cluster and the shapes once: a controller that can not is not started, and says what is
+// missing.
+func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
+	opts := options.FromContext(ctx)
+	if opts == nil {
+		return nil, errors.New("the options were not parsed")
+	}
+	client, err := oci.New(opts.OCI, core.Clock)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	overrides, err := discover(ctx, core, opts)
+	if err != nil {
+		return nil, err
+	}
+	op := &Operator{
+		Operator:    core,
+		OCI:         client,
+		Cluster:     cluster.NewProvider(client, opts.ClusterID, overrides),
+		Inventory:   inventory.NewProvider(client, opts.CompartmentID, opts.ClusterID, core.Clock),
+		Images:      image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID}),
+		Network:     network.NewProvider(client, opts.CompartmentID),
+		Unavailable: capacity.NewUnavailable(core.Clock),
+		Filter:      virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
+	}
+	if op.Shapes, err = shape.NewProvider(client, opts.CompartmentID); err != nil {
+		return nil, err
+	}
+	if err := op.firstReads(ctx); err != nil {
+		return nil, err
+	}
+	return op, op.makeProviders(opts)
+}
+
+// firstReads proves credentials, network and the rights to read before anything else happens.
+func (o *Operator) firstReads(ctx context.Context) error {
+	if err := o.Cluster.Refresh(ctx); err != nil {
+		return startError(err, "read clusters", "--cluster-id")
+	}
+	if err := o.Shapes.Refresh(ctx); err != nil {
+		return startError(err, "inspect instances and compartments", "--compartment-id")
+	}
+	return nil
+}
+
+// startError adds to a failed first read what a person can do about it.
+func startError(err error, right, flagName string) error {
+	switch oci.ClassOf(err) {
+	case oci.ClassTransient:
+		return fmt.Errorf("OCI can not be reached; check the network, --oci-region and --oci-endpoint: %w", err)
+	case oci.ClassNotAuthorized:
+		return fmt.Errorf("OCI refuses the controller's credentials; check --oci-auth: %w", err)
+	case oci.ClassNotFound:
+		return fmt.Errorf("check %s and that the controller's policy allows to %s: %w", flagName, right, err)
+	default:
+		return err
+	}
+}
+
+func (o *Operator) makeProviders(opts *options.Options) error {
+	prices, err := pricing.NewProvider(pricing.Settings{})
+	if err != nil {
+		return err
+	}
+	o.InUse = nodeclaim.NewInUseController(o.GetClient())
+	o.InstanceTypes = instancetype.NewProvider(
+		instancetype.Dependencies{Shapes: o.Shapes, Prices: prices, Unavailable: o.Unavailable, InUse: o.InUse},
+		instancetype.Settings{
+			Region: oci.RegionLabel(o.OCI.Region()),
+			Pods:   resources.PodLimits{VCNNative: o.Cluster.Get().Pods == cluster.VCNNative},
+		})
+	o.Instances = instance.NewProvider(
+		instance.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID},
+		instance.Dependencies{
+			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory,
+			Unavailable: o.Unavailable, Clock: o.Clock,
+		})
+	o.CloudProvider = cloudprovider.New(o.GetClient(), o.InstanceTypes, o.Instances, o.Inventory)
+	return nil
+}
+
+// Controllers are the controllers of this project; Karpenter core's are its own.
+func (o *Operator) Controllers() []controller.Controller {
+	all := []controller.Controller{
+		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery)}),
+		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery)}),
+		refresh.NewController(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Do: o.Inventory.Refresh}),
+		nodeclass.NewStatusController(o.GetClient(), o.Cluster, o.Images, o.Network),
+		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
+		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
+		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable),
+		nodeclaim.NewLabelsController(o.GetClient()),
+		o.InUse,
+	}
+	return append(all, o.Filter.Controllers()...)
+}
+
+// discover finds on the cluster what nodes are given, where the options do not say.
+func discover(ctx context.Context, core *coreoperator.Operator, opts *options.Options) (cluster.Overrides, error) {
+	ca, err := caBundle(core.GetConfig())
+	if err != nil {
+		return cluster.Overrides{}, err
+	}
+	dns := opts.ClusterDNSIP
+	if dns == "" {
+		service, err := core.KubernetesInterface.CoreV1().Services(metav1.NamespaceSystem).Get(ctx, "kube-dns", metav1.GetOptions{})
+		switch {
+		case err == nil && service.Spec.ClusterIP != corev1.ClusterIPNone:
+			dns = service.Spec.ClusterIP
+		case err != nil && !apierrors.IsNotFound(err):
+			return cluster.Overrides{}, fmt.Errorf("reading the service kube-system/kube-dns (or set --cluster-dns-ip): %w", err)
+		}
+	}
+	return cluster.Overrides{Endpoint: opts.ClusterEndpoint, DNSIP: dns, CABundle: ca}, nil
+}
+
+// caBundle is what nodes check the API server's certificate against: the same that the controller does.
+func caBundle(config *rest.Config) ([]byte, error) {
+	if len(config.CAData) > 0 {
+		return config.CAData, nil
+	}
+	if config.CAFile == "" {
+		return nil, errors.New("the kubeconfig names no certificate authority, so nodes could not trust the API server")
+	}
+	ca, err := os.ReadFile(config.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the API server's certificate authority: %w", err)
+	}
+	return ca, nil
+}

@@ -1,0 +1,87 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+)
+
+// adopt finds the instance that was launched for a NodeClaim already. A NodeClaim that is older than this process may have been
+// launched by the one before, whose last writes were lost, so then the list is taken anew, once for all of them.
+func (p *DefaultProvider) adopt(ctx context.Context, nodeClaim *karpv1.NodeClaim) (inventory.Instance, bool, error) {
+	snapshot := p.inventory.Current()
+	if nodeClaim.CreationTimestamp.Time.Before(p.started) && snapshot.Taken.Before(p.started) {
+		var err error
+		if snapshot, err = p.inventory.Fresh(ctx, p.clock.Since(p.started)); err != nil {
+			return inventory.Instance{}, false, fmt.Errorf("looking for an instance that was launched before a restart: %w", err)
+		}
+	}
+	instance, found := snapshot.ByNodeClaim(string(nodeClaim.UID))
+	if found {
+		log.FromContext(ctx).Info("adopted instance", "NodeClaim", klog.KObj(nodeClaim), "instance", instance.ID)
+	}
+	return instance, found, nil
+}
+
+// candidateOf finds what an instance was launched from, by the type's name in its tags, its zone and its capacity type.
+func candidateOf(found inventory.Instance, types []*cloudprovider.InstanceType) Candidate {
+	for _, t := range types {
+		if t.Name != found.Owner.InstanceType {
+			continue
+		}
+		for _, o := range t.Offerings {
+			if o.Zone() == oci.Zone(found.AvailabilityDomain) && o.CapacityType() == found.CapacityType {
+				return Candidate{Type: t, Offering: o}
+			}
+		}
+	}
+	return Candidate{}
+}
+
+// keepUnknown remembers a launch whose outcome is not known, so that it is repeated as it was: with the same token OCI gives
+// back the instance if there is one.
+func (p *DefaultProvider) keepUnknown(nodeClaim *karpv1.NodeClaim, failed plan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.clock.Now()
+	for uid, launch := range p.unknown {
+		if now.Sub(launch.at) > replayFor {
+			delete(p.unknown, uid)
+		}
+	}
+	key := string(nodeClaim.UID)
+	at := now
+	if before, ok := p.unknown[key]; ok && before.plan.token == failed.token {
+		at = before.at // the token's age counts from its first use
+	}
+	p.unknown[key] = unknownLaunch{plan: failed, at: at}
+}
+
+// unknownLaunchOf is the launch to repeat for a NodeClaim, if there is one.
+func (p *DefaultProvider) unknownLaunchOf(nodeClaim *karpv1.NodeClaim) (plan, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	launch, ok := p.unknown[string(nodeClaim.UID)]
+	if !ok || p.clock.Since(launch.at) > replayFor {
+		return plan{}, false
+	}
+	return launch.plan, true
+}
+
+// forgetUnknown is called when OCI has answered, either way.
+func (p *DefaultProvider) forgetUnknown(nodeClaim *karpv1.NodeClaim) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.unknown, string(nodeClaim.UID))
+}
+
+// goneAge is how old a list may be that is believed when it shows no trace of an instance.
+const goneAge = 5 * time.Second

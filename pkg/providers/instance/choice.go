@@ -1,0 +1,88 @@
+package instance
+
+import (
+	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	"sigs.k8s.io/karpenter/pkg/scheduling"
+	"sigs.k8s.io/karpenter/pkg/utils/resources"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+)
+
+// Candidate is one way to launch a NodeClaim: an instance type in one of its offerings.
+type Candidate struct {
+	Type     *cloudprovider.InstanceType
+	Offering *cloudprovider.Offering
+}
+
+// claim is what the filters need to know of a NodeClaim, read once.
+type claim struct {
+	requirements scheduling.Requirements
+	requests     corev1.ResourceList
+	nodePool     string
+}
+
+func newClaim(nodeClaim *karpv1.NodeClaim) claim {
+	return claim{
+		requirements: scheduling.NewNodeSelectorRequirementsWithMinValues(nodeClaim.Spec.Requirements...),
+		requests:     nodeClaim.Spec.Resources.Requests,
+		nodePool:     nodeClaim.Labels[karpv1.NodePoolLabelKey],
+	}
+}
+
+// filter keeps the candidates that pass, in their order.
+type filter struct {
+	name string // for the message when nothing is left
+	keep func(claim, Candidate) bool
+}
+
+// filters are applied in this order; the first that leaves nothing names the reason.
+var filters = []filter{
+	{name: "meets the NodeClaim's requirements", keep: func(c claim, o Candidate) bool {
+		return o.Type.Requirements.IsCompatible(c.requirements, scheduling.AllowUndefinedWellKnownLabels) &&
+			c.requirements.IsCompatible(o.Offering.Requirements, scheduling.AllowUndefinedWellKnownLabels)
+	}},
+	{name: "is large enough for its pods", keep: func(c claim, o Candidate) bool {
+		return resources.Fits(c.requests, o.Type.Allocatable())
+	}},
+	// Preemptible capacity can vanish at any time, so it is bought only when the NodePool names it.
+	{name: "has a capacity type that the NodePool asks for", keep: func(c claim, o Candidate) bool {
+		return o.Offering.CapacityType() != karpv1.CapacityTypeSpot || c.requirements.Has(karpv1.CapacityTypeLabelKey)
+	}},
+	{name: "is available", keep: func(_ claim, o Candidate) bool { return o.Offering.Launchable() }},
+}
+
+// capacityTypeRank orders what is paid already before what can be taken away, before the rest.
+var capacityTypeRank = map[string]int{karpv1.CapacityTypeReserved: 0, karpv1.CapacityTypeSpot: 1, karpv1.CapacityTypeOnDemand: 2}
+
+// choose orders the ways to launch a NodeClaim from the best: by capacity type, then price, then by how few nodes the NodePool
+// has in the zone. When nothing is left it names the filter that emptied the list.
+func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, instances inventory.Snapshot) (candidates []Candidate, emptiedBy string) {
+	c := newClaim(nodeClaim)
+	for _, t := range types {
+		for _, o := range t.Offerings {
+			candidates = append(candidates, Candidate{Type: t, Offering: o})
+		}
+	}
+	for _, f := range filters {
+		candidates = slices.DeleteFunc(candidates, func(o Candidate) bool { return !f.keep(c, o) })
+		if len(candidates) == 0 {
+			return nil, f.name
+		}
+	}
+	zones := nodesByZone(c.nodePool, instances)
+	slices.SortStableFunc(candidates, func(a, b Candidate) int {
+		return cmp.Or(
+			cmp.Compare(capacityTypeRank[a.Offering.CapacityType()], capacityTypeRank[b.Offering.CapacityType()]),
+			cmp.Compare(a.Offering.Price, b.Offering.Price),
+			cmp.Compare(zones[a.Offering.Zone()], zones[b.Offering.Zone()]),
+			cmp.Compare(a.Type.Name, b.Type.Name),
+			cmp.Compare(a.Offering.Zone(), b.Offering.Zone()),
+		)
+	})
+	return candidates, ""
+}

@@ -1,0 +1,252 @@
+// Package instance launches and ends instances: the choice of the offering, the request, and what each class of error means for
+// the next try.
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
+)
+
+const (
+	// maxLaunches bounds the offerings that one Launch tries before it reports that there is no capacity; the offerings that
+	// failed are unavailable by then, so that the next NodeClaim begins further on.
+	maxLaunches = 10
+	// replayFor is how long a launch of unknown outcome is repeated with the same token; OCI keeps tokens for 24 hours.
+	replayFor = 23 * time.Hour
+)
+
+// API is the part of the OCI client that this package calls.
+type API interface {
+	LaunchInstance(ctx context.Context, details core.LaunchInstanceDetails, retryToken string) (core.Instance, string, error)
+	TerminateInstance(ctx context.Context, id string) error
+	GetInstance(ctx context.Context, id string) (core.Instance, error)
+}
+
+// Sizes is what this package needs to know of instance types.
+type Sizes interface {
+	// Size is what OCI is asked for when an instance type is launched.
+	Size(typeName string) (instancetype.Size, bool)
+}
+
+// Provider launches and ends instances.
+type Provider interface {
+	// Launch starts one instance for a NodeClaim and returns as soon as OCI has given it an OCID. Called again for the same
+	// NodeClaim, also by another process, it returns the same instance. It returns Karpenter's InsufficientCapacityError when no
+	// offering can be had now, and its CreateError with a reason for anything that a person must mend.
+	Launch(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType) (Launched, error)
+	// Terminate asks OCI to end an instance. It returns Karpenter's NodeClaimNotFoundError once the instance is gone.
+	Terminate(ctx context.Context, id string) error
+}
+
+// Launched is an instance together with the candidate it was launched from. Candidate is zero for an instance that was adopted
+// and whose type is not offered any more.
+type Launched struct {
+	Instance  inventory.Instance
+	Candidate Candidate
+}
+
+// Config are the settings of a DefaultProvider.
+type Config struct {
+	ClusterID     string // OCID
+	CompartmentID string // where instances are launched
+}
+
+// Dependencies are what a DefaultProvider works with.
+type Dependencies struct {
+	API         API
+	Sizes       Sizes
+	Shapes      shape.Provider
+	Cluster     cluster.Provider
+	Inventory   inventory.Provider
+	Unavailable *capacity.Unavailable
+	Clock       clock.Clock
+}
+
+// DefaultProvider launches through OCI's compute service.
+type DefaultProvider struct {
+	cfg         Config
+	api         API
+	sizes       Sizes
+	shapes      shape.Provider
+	cluster     cluster.Provider
+	inventory   inventory.Provider
+	unavailable *capacity.Unavailable
+	clock       clock.Clock
+	started     time.Time
+
+	mu      sync.Mutex
+	unknown map[string]unknownLaunch // by NodeClaim UID
+}
+
+// unknownLaunch is a launch that may or may not have happened: OCI did not answer.
+type unknownLaunch struct {
+	plan plan
+	at   time.Time
+}
+
+var _ Provider = (*DefaultProvider)(nil)
+
+// NewProvider makes a provider.
+func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
+	return &DefaultProvider{
+		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, unavailable: d.Unavailable,
+		clock: d.Clock, started: d.Clock.Now(), unknown: map[string]unknownLaunch{},
+	}
+}
+
+// Launch implements Provider.
+func (p *DefaultProvider) Launch(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType) (Launched, error) {
+	current := p.cluster.Get()
+	if current == nil {
+		return Launched{}, errors.New("the OKE cluster has not been read yet")
+	}
+	if instance, found, err := p.adopt(ctx, nodeClaim); err != nil || found {
+		return Launched{Instance: instance, Candidate: candidateOf(instance, types)}, err
+	}
+	if replay, ok := p.unknownLaunchOf(nodeClaim); ok {
+		launched, err := p.attempt(ctx, nodeClaim, replay)
+		if err == nil || !tryAnother(err) {
+			return launched, createError(err)
+		}
+	}
+	candidates, emptiedBy := choose(nodeClaim, types, p.inventory.Current())
+	if len(candidates) == 0 {
+		return Launched{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("of %d instance types none %s", len(types), emptiedBy))
+	}
+	return p.launchFirst(ctx, request{nodeClass: nodeClass, nodeClaim: nodeClaim, cluster: current}, candidates)
+}
+
+// launchFirst tries the candidates in their order until one is launched.
+func (p *DefaultProvider) launchFirst(ctx context.Context, r request, candidates []Candidate) (Launched, error) {
+	var failures []error
+	for _, candidate := range candidates {
+		if len(failures) == maxLaunches {
+			break
+		}
+		// A failure before may have ruled this one out: the same shape in a smaller size, the same limit.
+		if p.ruledOut(candidate) {
+			continue
+		}
+		launched, err := p.launchInSubnets(ctx, r, candidate)
+		if err == nil {
+			return launched, nil
+		}
+		if !tryAnother(err) {
+			return Launched{}, createError(err)
+		}
+		failures = append(failures, err)
+	}
+	return Launched{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("tried %d offerings: %w", len(failures), errors.Join(failures...)))
+}
+
+// launchInSubnets tries one candidate in each subnet that serves its zone; only a lack of addresses leads to the next subnet.
+func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candidate Candidate) (Launched, error) {
+	domain, _ := p.availabilityDomain(candidate.Offering.Zone())
+	err := error(&noSubnetError{nodeClass: r.nodeClass.Name, zone: candidate.Offering.Zone()})
+	for _, subnet := range subnetsFor(r.nodeClass, domain, string(r.nodeClaim.UID)) {
+		var next plan
+		if next, err = p.plan(r, candidate, subnet); err != nil {
+			return Launched{}, err
+		}
+		var launched Launched
+		if launched, err = p.attempt(ctx, r.nodeClaim, next); err == nil || oci.ClassOf(err) != oci.ClassAddresses {
+			return launched, err
+		}
+	}
+	return Launched{}, err
+}
+
+// attempt sends one launch and notes what its outcome teaches.
+func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeClaim, next plan) (Launched, error) {
+	raw, workRequest, err := p.api.LaunchInstance(ctx, next.details, next.token)
+	if err == nil {
+		p.forgetUnknown(nodeClaim)
+		instance, ok := inventory.FromSDK(raw, p.cfg.ClusterID)
+		if !ok {
+			return Launched{}, fmt.Errorf("OCI launched instance %s without its ownership tags; end it by hand", oci.Value(raw.Id))
+		}
+		instance.WorkRequestID = workRequest
+		p.inventory.NoteLaunched(instance)
+		log.FromContext(ctx).Info("launched instance", "NodeClaim", klog.KObj(nodeClaim), "instance", instance.ID, "instance-type", next.candidate.Type.Name,
+			"zone", next.candidate.Offering.Zone(), "capacity-type", instance.CapacityType, "ocpus", instance.OCPUs, "memoryGB", instance.MemoryGB)
+		return Launched{Instance: instance, Candidate: next.candidate}, nil
+	}
+	p.learn(ctx, nodeClaim, next, err)
+	return Launched{}, fmt.Errorf("launching %s in %s: %w", next.candidate.Type.Name, next.candidate.Offering.Zone(), err)
+}
+
+// learn remembers what a failed launch says about other launches.
+func (p *DefaultProvider) learn(ctx context.Context, nodeClaim *karpv1.NodeClaim, failed plan, err error) {
+	launch := capacity.Offering{
+		Shape: failed.size.ShapeName, OCPUs: failed.size.OCPUs, MemoryGB: failed.size.MemoryGB,
+		Zone: failed.candidate.Offering.Zone(), CapacityType: failed.candidate.Offering.CapacityType(),
+	}
+	MarkUnavailable(ctx, p.unavailable, launch, err)
+	if class := oci.ClassOf(err); class == oci.ClassTransient || class == oci.ClassThrottled {
+		p.keepUnknown(nodeClaim, failed)
+	} else {
+		p.forgetUnknown(nodeClaim)
+	}
+}
+
+// MarkUnavailable notes that an offering could not be had, when that is what the error says.
+func MarkUnavailable(ctx context.Context, unavailable *capacity.Unavailable, o capacity.Offering, err error) {
+	var failure *oci.Error
+	if !errors.As(err, &failure) {
+		return
+	}
+	switch failure.Class {
+	case oci.ClassCapacity:
+		if failure.Status == 404 { // the zone does not have the shape at all
+			unavailable.MarkUnavailable(ctx, capacity.ReasonShapeNotFound, capacity.Offering{Shape: o.Shape, Zone: o.Zone}, jitter(time.Hour))
+			return
+		}
+		unavailable.MarkUnavailable(ctx, capacity.ReasonOutOfHostCapacity, o, jitter(3*time.Minute))
+	case oci.ClassLimit:
+		reason := capacity.ReasonLimitExceeded
+		if failure.Code == "QuotaExceeded" {
+			reason = capacity.ReasonQuotaExceeded
+		}
+		// A limit counts on-demand and preemptible instances alike; a regional one counts every zone.
+		o.CapacityType = ""
+		if strings.Contains(failure.Message, "regional") {
+			o.Zone = ""
+		}
+		unavailable.MarkUnavailable(ctx, reason, o, jitter(10*time.Minute))
+	}
+}
+
+// jitter lengthens a time by up to a fifth, so that what became unavailable together does not come back together.
+func jitter(d time.Duration) time.Duration { return d + rand.N(d/5) } //nolint:gosec // jitter is no secret
+
+func (p *DefaultProvider) ruledOut(candidate Candidate) bool {
+	size, ok := p.sizes.Size(candidate.Type.Name)
+	if !ok {
+		return false
+	}
+	_, ruledOut := p.unavailable.IsUnavailable(capacity.Offering{
+		Shape: size.ShapeName, OCPUs: size.OCPUs, MemoryGB: size.MemoryGB,
+		Zone: candidate.Offering.Zone(), CapacityType: candidate.Offering.CapacityType(),
+	})
+	return ruledOut
+}

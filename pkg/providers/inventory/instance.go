@@ -1,0 +1,121 @@
+package inventory
+
+import (
+	"strings"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+)
+
+// Instance is one OCI instance of this cluster's NodeClaims, as last seen.
+type Instance struct {
+	ID                 string
+	Name               string
+	State              core.InstanceLifecycleStateEnum
+	AvailabilityDomain string // full name
+	FaultDomain        string
+	Shape              string
+	OCPUs              float64
+	MemoryGB           float64
+	ImageID            string
+	CapacityType       string // one of Karpenter's capacity types
+	Created            time.Time
+	Owner              Owner
+	// WorkRequestID is the launch's work request; known only to the process that launched the instance.
+	WorkRequestID string
+}
+
+// Owner is what the ownership tags of an instance say.
+type Owner struct {
+	NodePool     NamedUID
+	NodeClaim    NamedUID
+	NodeClass    string
+	InstanceType string // the instance type's name that was chosen
+}
+
+// NamedUID is an object's name and UID, which share one tag as "name/uid".
+type NamedUID struct {
+	Name string
+	UID  string
+}
+
+// String is the tag's value.
+func (n NamedUID) String() string { return n.Name + "/" + n.UID }
+
+func parseNamedUID(tag string) NamedUID {
+	name, uid, _ := strings.Cut(tag, "/")
+	return NamedUID{Name: name, UID: uid}
+}
+
+// Tags are the freeform tags that mark an instance as the owner's, in the cluster with this OCID.
+func (o Owner) Tags(clusterID string) map[string]string {
+	return map[string]string{
+		v1alpha1.TagClusterID:    clusterID,
+		v1alpha1.TagNodePool:     o.NodePool.String(),
+		v1alpha1.TagNodeClaim:    o.NodeClaim.String(),
+		v1alpha1.TagNodeClass:    o.NodeClass,
+		v1alpha1.TagInstanceType: o.InstanceType,
+	}
+}
+
+// Gone says that OCI has ended the instance and everything that it owned.
+func (i Instance) Gone() bool { return i.State == core.InstanceLifecycleStateTerminated }
+
+// Ending says that the instance is on its way out or gone.
+func (i Instance) Ending() bool {
+	return i.Gone() || i.State == core.InstanceLifecycleStateTerminating
+}
+
+// inTransit says that the instance is about to change its state by itself.
+func (i Instance) inTransit() bool {
+	switch i.State {
+	case core.InstanceLifecycleStateRunning, core.InstanceLifecycleStateTerminated, core.InstanceLifecycleStateStopped:
+		return false
+	default:
+		return true
+	}
+}
+
+// FromSDK reads an instance; false when it does not carry the tag of this cluster, that is, is none of ours.
+func FromSDK(raw core.Instance, clusterID string) (Instance, bool) {
+	tags := raw.FreeformTags
+	if clusterID == "" || tags[v1alpha1.TagClusterID] != clusterID {
+		return Instance{}, false
+	}
+	instance := Instance{
+		ID: oci.Value(raw.Id), Name: oci.Value(raw.DisplayName), State: raw.LifecycleState,
+		AvailabilityDomain: oci.Value(raw.AvailabilityDomain), FaultDomain: oci.Value(raw.FaultDomain),
+		Shape: oci.Value(raw.Shape), ImageID: imageID(raw), CapacityType: capacityType(raw), Created: oci.Value(raw.TimeCreated).Time,
+		Owner: Owner{
+			NodePool: parseNamedUID(tags[v1alpha1.TagNodePool]), NodeClaim: parseNamedUID(tags[v1alpha1.TagNodeClaim]),
+			NodeClass: tags[v1alpha1.TagNodeClass], InstanceType: tags[v1alpha1.TagInstanceType],
+		},
+	}
+	if raw.ShapeConfig != nil {
+		instance.OCPUs = float64(oci.Value(raw.ShapeConfig.Ocpus))
+		instance.MemoryGB = float64(oci.Value(raw.ShapeConfig.MemoryInGBs))
+	}
+	return instance, true
+}
+
+func imageID(raw core.Instance) string {
+	if source, ok := raw.SourceDetails.(core.InstanceSourceViaImageDetails); ok && source.ImageId != nil {
+		return *source.ImageId
+	}
+	return oci.Value(raw.ImageId)
+}
+
+func capacityType(raw core.Instance) string {
+	switch {
+	case raw.PreemptibleInstanceConfig != nil:
+		return karpv1.CapacityTypeSpot
+	case oci.Value(raw.CapacityReservationId) != "":
+		return karpv1.CapacityTypeReserved
+	default:
+		return karpv1.CapacityTypeOnDemand
+	}
+}

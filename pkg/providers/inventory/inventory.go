@@ -1,0 +1,236 @@
+// Package inventory holds the truth about this cluster's instances: one paged list of the compartment, taken at an adaptive
+// interval and on demand. Everything that asks about instances reads it, so the cost in calls follows the number of pages and
+// not the number of nodes.
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"golang.org/x/sync/singleflight"
+	"k8s.io/utils/clock"
+)
+
+const (
+	// BusyInterval is how often the list is taken while an instance is starting or ending.
+	BusyInterval = 5 * time.Second
+	// IdleInterval is how often it is taken otherwise: 60 calls an hour for each page of instances.
+	IdleInterval = time.Minute
+	// listLag is how long a launched instance may be missing from lists before its absence is believed. OCI's lists are
+	// eventually consistent and no figure is published; five minutes is generous.
+	listLag = 5 * time.Minute
+)
+
+// API is the part of the OCI client that this package calls.
+type API interface {
+	ListInstances(ctx context.Context, compartmentID string) ([]core.Instance, error)
+}
+
+// Provider serves the instances of this cluster.
+type Provider interface {
+	// Current is the newest snapshot; its Taken is zero before the first list.
+	Current() Snapshot
+	// Fresh gives a snapshot whose list began at most maxAge ago, and takes one when there is none. Callers that come at the
+	// same time share one list. On an error there is no snapshot: a part of the truth is never given out.
+	Fresh(ctx context.Context, maxAge time.Duration) (Snapshot, error)
+	// NoteLaunched adds an instance that was just launched, which lists may not show yet.
+	NoteLaunched(instance Instance)
+	// NoteTerminating marks an instance whose termination OCI has just accepted.
+	NoteTerminating(id string)
+}
+
+// Snapshot is an immutable view of the instances at one moment.
+type Snapshot struct {
+	Taken     time.Time // when the list began
+	instances map[string]Instance
+}
+
+// Get finds an instance by its OCID.
+func (s Snapshot) Get(id string) (Instance, bool) {
+	instance, ok := s.instances[id]
+	return instance, ok
+}
+
+// All gives every instance, those that OCI still lists as TERMINATED included, in order of their OCIDs.
+func (s Snapshot) All() []Instance {
+	out := make([]Instance, 0, len(s.instances))
+	for _, id := range slices.Sorted(maps.Keys(s.instances)) {
+		out = append(out, s.instances[id])
+	}
+	return out
+}
+
+// ByNodeClaim finds the instance that was launched for a NodeClaim and is not ending.
+func (s Snapshot) ByNodeClaim(uid string) (Instance, bool) {
+	for _, instance := range s.instances {
+		if instance.Owner.NodeClaim.UID == uid && !instance.Ending() {
+			return instance, true
+		}
+	}
+	return Instance{}, false
+}
+
+// DefaultProvider lists one compartment.
+type DefaultProvider struct {
+	api           API
+	compartmentID string
+	clusterID     string
+	clock         clock.Clock
+	flight        singleflight.Group
+	current       atomic.Pointer[Snapshot]
+
+	mu          sync.Mutex // guards what follows and the making of snapshots; never held during a call
+	listed      map[string]Instance
+	taken       time.Time
+	launched    map[string]noted // not seen in a list yet
+	terminating map[string]noted // accepted, not seen as ending in a list yet
+}
+
+type noted struct {
+	at       time.Time
+	instance Instance
+}
+
+var _ Provider = (*DefaultProvider)(nil)
+
+// NewProvider makes an empty inventory of the instances that carry the cluster's tag in a compartment.
+func NewProvider(api API, compartmentID, clusterID string, clk clock.Clock) *DefaultProvider {
+	p := &DefaultProvider{
+		api: api, compartmentID: compartmentID, clusterID: clusterID, clock: clk,
+		listed: map[string]Instance{}, launched: map[string]noted{}, terminating: map[string]noted{},
+	}
+	p.current.Store(&Snapshot{})
+	return p
+}
+
+// Current implements Provider.
+func (p *DefaultProvider) Current() Snapshot { return *p.current.Load() }
+
+// Fresh implements Provider.
+func (p *DefaultProvider) Fresh(ctx context.Context, maxAge time.Duration) (Snapshot, error) {
+	if s := p.Current(); !s.Taken.IsZero() && p.clock.Since(s.Taken) <= maxAge {
+		return s, nil
+	}
+	// A list that someone else began is shared, even though it began a moment before this call: BusyInterval bounds how long.
+	result := p.flight.DoChan("list", func() (any, error) {
+		return p.list(context.WithoutCancel(ctx))
+	})
+	select {
+	case <-ctx.Done():
+		return Snapshot{}, ctx.Err()
+	case r := <-result:
+		if r.Err != nil {
+			return Snapshot{}, r.Err
+		}
+		return r.Val.(Snapshot), nil
+	}
+}
+
+// NextInterval is how long to wait until the next list.
+func (p *DefaultProvider) NextInterval() time.Duration {
+	p.mu.Lock()
+	pending := len(p.launched) + len(p.terminating)
+	p.mu.Unlock()
+	if pending > 0 {
+		return BusyInterval
+	}
+	for _, instance := range p.Current().instances {
+		if instance.inTransit() {
+			return BusyInterval
+		}
+	}
+	return IdleInterval
+}
+
+// NoteLaunched implements Provider.
+func (p *DefaultProvider) NoteLaunched(instance Instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.launched[instance.ID] = noted{at: p.clock.Now(), instance: instance}
+	p.publish()
+}
+
+// NoteTerminating implements Provider.
+func (p *DefaultProvider) NoteTerminating(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.terminating[id] = noted{at: p.clock.Now()}
+	p.publish()
+}
+
+func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
+	began := p.clock.Now()
+	raw, err := p.api.ListInstances(ctx, p.compartmentID)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("listing the instances of compartment %s: %w", p.compartmentID, err)
+	}
+	listed := map[string]Instance{}
+	for _, r := range raw {
+		if instance, ours := FromSDK(r, p.clusterID); ours {
+			listed[instance.ID] = instance
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.carryOver(listed)
+	p.listed, p.taken = listed, began
+	p.settle(began)
+	p.publish()
+	return p.Current(), nil
+}
+
+// carryOver keeps what only this process knows about instances that are listed again; mu is held.
+func (p *DefaultProvider) carryOver(listed map[string]Instance) {
+	for id, instance := range listed {
+		if note, ok := p.launched[id]; ok {
+			instance.WorkRequestID = note.instance.WorkRequestID
+		} else if old, ok := p.listed[id]; ok {
+			instance.WorkRequestID = old.WorkRequestID
+		}
+		listed[id] = instance
+	}
+}
+
+// settle drops the notes that the new list has caught up with; mu is held.
+func (p *DefaultProvider) settle(began time.Time) {
+	for id, note := range p.launched {
+		if _, seen := p.listed[id]; seen || began.Sub(note.at) > listLag {
+			delete(p.launched, id)
+		}
+	}
+	for id, note := range p.terminating {
+		instance, seen := p.listed[id]
+		if !seen || instance.Ending() || began.Sub(note.at) > listLag {
+			delete(p.terminating, id)
+		}
+	}
+}
+
+// publish builds the snapshot from the list and the notes; mu is held.
+func (p *DefaultProvider) publish() {
+	instances := maps.Clone(p.listed)
+	for id, note := range p.launched {
+		if _, seen := instances[id]; !seen {
+			instances[id] = note.instance
+		}
+	}
+	for id := range p.terminating {
+		if instance, ok := instances[id]; ok && !instance.Ending() {
+			instance.State = core.InstanceLifecycleStateTerminating
+			instances[id] = instance
+		}
+	}
+	p.current.Store(&Snapshot{Taken: p.taken, instances: instances})
+}
+
+// Refresh takes a list now; see Fresh.
+func (p *DefaultProvider) Refresh(ctx context.Context) error {
+	_, err := p.Fresh(ctx, 0)
+	return err
+}
