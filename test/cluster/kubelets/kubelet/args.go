@@ -257,3 +257,12 @@ func reservedNamespace(key string) bool {
 	}
 	return false
 }
+
+// ParseLabels reads the "k=v,k=v" list of initial node labels and applies the kubelet's rules to it.
+func ParseLabels(list string) (map[string]string, error) {
+	labels, err := parseMap([]string{list}, "=")
+	if err != nil {
+		return nil, fmt.Errorf("kubelet: initial node labels: %w", err)
+	}
+	return labels, ValidateLabels(labels)
+}
