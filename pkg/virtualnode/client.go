@@ -101,8 +101,8 @@ func (f *Filter) markSkipped(pods *corev1.PodList) {
 	}
 }
 
-// mark assigns new values only, because what the pod points to may be the cache's. Selectors and volumes go as well: core checks
-// all of them, and a second complaint would make it publish an event.
+// mark assigns new values only, because what the pod points to may be the cache's. Selectors go as well, because core intersects
+// them with the mark and one on the same label would void it; volumes go, because core reads and checks their claims first.
 func mark(p *corev1.Pod) {
 	p.Spec.NodeSelector = nil
 	p.Spec.Volumes = nil

@@ -125,6 +125,19 @@ func TestCoreSeesOnlyThePodsThatAreItsBusiness(t *testing.T) {
 	require.Empty(t, e.recorder.Events(), "core publishes events about pods that it was told to leave alone: "+moved)
 }
 
+func TestTheMarkHoldsWhateverThePodSelectsOrMounts(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.DisabledRules = []string{"karpenter-labels", "persistent-volume-claim"}
+	e := newCoreEnv(t, cfg, nodePool("general", nil),
+		pendingPod("by-pool", byKey, selector(karpv1.NodePoolLabelKey, "general")), pendingPod("lost-claim", byKey, pvc))
+
+	pods, err := e.provisioner.GetPendingPods(e.ctx)
+
+	require.NoError(t, err)
+	require.Empty(t, podNames(pods), moved)
+	require.Empty(t, e.recorder.Events(), moved)
+}
+
 func TestCoreDecidesSkippedPodsForItsMetrics(t *testing.T) {
 	e := newCoreEnv(t, DefaultConfig(), nodePool("general", nil), vnode("virtual-1"), pendingPod("burst", burst))
 	e.schedule(t)

@@ -109,12 +109,28 @@ func anyResource(p *corev1.Pod, test func(corev1.ResourceName) bool) bool {
 }
 
 func anyIn(list corev1.ResourceList, test func(corev1.ResourceName) bool) bool {
+	if hasOnlyBasics(list) {
+		return false
+	}
 	for name, q := range list {
 		if test(name) && q.Sign() > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// hasOnlyBasics tells whether a list holds CPU and memory at most, which is so for nearly all; looking two names up costs a fraction
+// of walking a map, and Decide would walk a dozen.
+func hasOnlyBasics(list corev1.ResourceList) bool {
+	basics := 0
+	if _, ok := list[corev1.ResourceCPU]; ok {
+		basics++
+	}
+	if _, ok := list[corev1.ResourceMemory]; ok {
+		basics++
+	}
+	return basics == len(list)
 }
 
 func hasResourceClaims(p *corev1.Pod) bool {
@@ -154,11 +170,17 @@ func sizeOf(p *corev1.Pod, name corev1.ResourceName) int64 {
 	return sum
 }
 
+// amount is never negative, and saturates: Quantity's own conversions wrap or turn to 0 beyond their range.
 func amount(q resource.Quantity, name corev1.ResourceName) int64 {
-	if name == corev1.ResourceCPU {
-		return max(0, q.MilliValue())
+	switch {
+	case q.Sign() <= 0:
+		return 0
+	case q.CmpInt64(math.MaxInt64/1000) > 0:
+		return math.MaxInt64
+	case name == corev1.ResourceCPU:
+		return q.MilliValue()
 	}
-	return max(0, q.Value())
+	return q.Value()
 }
 
 func isWindows(p *corev1.Pod) bool { return p.Spec.OS != nil && p.Spec.OS.Name == corev1.Windows }
