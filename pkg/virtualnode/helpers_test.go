@@ -171,3 +171,5 @@ func testFilter(cfg Config, clk clock.PassiveClock, objects ...any) *Filter {
 	}
 	return NewFilter(cfg, index, clk)
 }
+
+func resourceOf(n int64) *resource.Quantity { return resource.NewQuantity(n, resource.DecimalSI) }
