@@ -1,0 +1,66 @@
+# Every target is listed by `make help`. Nothing here downloads a prebuilt program: tools and the Kubernetes control plane are
+# built from Go modules into bin/.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -o errexit -o nounset -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Karpenter core needs a newer Go than some installations have; go fetches it as a module.
+export GOTOOLCHAIN := auto
+export CGO_ENABLED ?= 0
+
+BIN := bin
+NAME ?= default
+NODES ?= 2
+VIRTUAL_NODES ?= 2
+CONTROLLER_ARGS ?=
+OCISIM_ARGS ?=
+KEEP ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: cluster-tools build ## Play the mixed-cluster scenario and write out/demo/report.html. KEEP=1 leaves the cluster up.
+	@go run ./test/demo $(if $(KEEP),--keep) --bin $(BIN)
+
+.PHONY: up
+up: cluster-tools build ## Start the same cluster in the background. NAME=, NODES=, VIRTUAL_NODES=, CONTROLLER_ARGS=, OCISIM_ARGS=.
+	@go run ./test/demo up --bin $(BIN) --name $(NAME) --nodes $(NODES) --virtual-nodes $(VIRTUAL_NODES) --controller-args "$(CONTROLLER_ARGS)" --ocisim-args "$(OCISIM_ARGS)"
+
+.PHONY: down
+down: ## End the cluster that `make up` or `make demo KEEP=1` left. NAME=.
+	@go run ./test/demo down --name $(NAME)
+
+.PHONY: test
+test: cluster-tools build ## Run all tests: units, the simulator's and cluster's own, and the scenario.
+	@go test -count=1 -timeout 25m ./...
+
+.PHONY: build
+build: ## Build the controller into bin/karpenter-oke.
+	@go build -trimpath -ldflags "-X sigs.k8s.io/karpenter/pkg/operator.Version=$(VERSION)" -o $(BIN)/karpenter-oke ./cmd/controller
+
+.PHONY: cluster-tools
+cluster-tools: ## Build the Kubernetes control plane and kwok into bin/.
+	@go run ./tools/build --bin $(BIN) --group cluster
+
+.PHONY: dev-tools
+dev-tools: ## Build the generators and linters into bin/.
+	@go run ./tools/build --bin $(BIN) --group lint
+
+.PHONY: generate
+generate: dev-tools ## Write the generated files: deep copies and CustomResourceDefinitions.
+	@$(BIN)/controller-gen object paths=./pkg/apis/... crd output:crd:dir=pkg/apis/crds
+
+.PHONY: verify
+verify: dev-tools ## Check formatting, lint, import arrows, generated files and go.mod.
+	@go mod tidy -diff
+	@$(BIN)/golangci-lint config verify
+	@$(BIN)/golangci-lint run ./...
+	@tools/verify-generated.sh $(BIN)
+
+.PHONY: clean
+clean: ## Remove bin/ and out/. Running clusters must be ended first.
+	@rm -rf $(BIN) out

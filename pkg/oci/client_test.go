@@ -1,0 +1,138 @@
+package oci_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/stretchr/testify/require"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
+	"github.com/karpenter-oke/karpenter-oke/test/ocitest"
+)
+
+// launchDetails is a small launch with any plain image for x86.
+func launchDetails(t *testing.T, r *ocitest.Region, name string) core.LaunchInstanceDetails {
+	t.Helper()
+	images, err := r.Client.ListImages(t.Context(), r.World.ImageCompartmentID)
+	require.NoError(t, err)
+	for _, image := range images {
+		if n := oci.Value(image.DisplayName); !strings.Contains(n, "aarch64") && !strings.Contains(n, "GPU") {
+			return core.LaunchInstanceDetails{
+				AvailabilityDomain: &r.World.ADs[0], CompartmentId: &r.World.CompartmentID, Shape: common.String("VM.Standard2.1"), DisplayName: &name,
+				CreateVnicDetails: &core.CreateVnicDetails{SubnetId: &r.World.NodeSubnetIDs[0]},
+				SourceDetails:     core.InstanceSourceViaImageDetails{ImageId: image.Id},
+			}
+		}
+	}
+	require.Fail(t, "the simulator has no plain image")
+	return core.LaunchInstanceDetails{}
+}
+
+func TestListsFollowEveryPage(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{PageSize: 1})
+	details := launchDetails(t, r, "n")
+	for i := range 5 {
+		_, _, err := r.Client.LaunchInstance(t.Context(), details, fmt.Sprint("token-", i))
+		require.NoError(t, err)
+	}
+	instances, err := r.Client.ListInstances(t.Context(), r.World.CompartmentID)
+	require.NoError(t, err)
+	require.Len(t, instances, 5)
+	require.Equal(t, 5, r.Journal().Counts()["ListInstances"])
+}
+
+func TestAPageThatFailsFailsTheList(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{PageSize: 1})
+	details := launchDetails(t, r, "n")
+	for i := range 3 {
+		_, _, err := r.Client.LaunchInstance(t.Context(), details, fmt.Sprint("token-", i))
+		require.NoError(t, err)
+	}
+	r.Fail(ocisim.Fault{Operation: "ListInstances", Kind: ocisim.ErrorAnswer, Skip: 2, Status: 400, Code: "InvalidParameter", Message: "page"})
+	instances, err := r.Client.ListInstances(t.Context(), r.World.CompartmentID)
+	require.Equal(t, oci.ClassConfig, oci.ClassOf(err))
+	require.Nil(t, instances, "a short list would look like lost instances")
+}
+
+func TestATransientErrorIsTriedAgain(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	r.Fail(ocisim.Fault{Operation: "GetCluster", Kind: ocisim.ErrorAnswer, Times: 2, Status: 503, Code: "ServiceUnavailable", Message: "x"})
+	cluster, err := r.Client.GetCluster(t.Context(), r.World.ClusterID)
+	require.NoError(t, err)
+	require.Equal(t, r.World.ClusterID, oci.Value(cluster.Id))
+	require.Equal(t, 3, r.Journal().Counts()["GetCluster"])
+}
+
+func TestThrottlingIsWaitedOut(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	r.Fail(ocisim.Fault{Operation: "GetCluster", Kind: ocisim.TooManyRequests, Times: 1, Delay: time.Second})
+	start := time.Now()
+	_, err := r.Client.GetCluster(t.Context(), r.World.ClusterID)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, time.Since(start), time.Second, "Retry-After was one second")
+}
+
+func TestALongThrottlingIsTheCallersToWaitOut(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	r.Fail(ocisim.Fault{Operation: "GetCluster", Kind: ocisim.TooManyRequests, Delay: time.Minute})
+	_, err := r.Client.GetCluster(t.Context(), r.World.ClusterID)
+	require.Equal(t, oci.ClassThrottled, oci.ClassOf(err))
+	require.Equal(t, 1, r.Journal().Counts()["GetCluster"])
+}
+
+func TestALackOfCapacityIsNotTriedAgain(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	r.Fail(ocisim.Fault{Kind: ocisim.OutOfHostCapacity})
+	_, _, err := r.Client.LaunchInstance(t.Context(), launchDetails(t, r, "n"), "token")
+	require.Equal(t, oci.ClassCapacity, oci.ClassOf(err))
+	require.Equal(t, 1, r.Journal().Counts()["LaunchInstance"])
+}
+
+func TestALaunchWhoseAnswerWasLostIsRepeatedWithItsToken(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	r.Fail(ocisim.Fault{Operation: "LaunchInstance", Kind: ocisim.CutAfter, Times: 1})
+	instance, _, err := r.Client.LaunchInstance(t.Context(), launchDetails(t, r, "n"), "token")
+	require.NoError(t, err)
+	require.Len(t, r.Instances(), 1)
+	require.Equal(t, r.Instances()[0].ID, oci.Value(instance.Id))
+}
+
+func TestAnAddressWhereNothingListensIsATransientError(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	client := r.NewClient(ocitest.Unserved())
+	_, err := client.GetCluster(t.Context(), r.World.ClusterID)
+	require.Equal(t, oci.ClassTransient, oci.ClassOf(err))
+	require.ErrorContains(t, err, "cannot connect to 127.0.0.1")
+}
+
+func TestACancelledCallReturnsAtOnce(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	r.Fail(ocisim.Fault{Operation: "GetCluster", Kind: ocisim.TooManyRequests, Delay: 9 * time.Second})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := r.Client.GetCluster(ctx, r.World.ClusterID)
+	require.Error(t, err)
+	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+func TestTerminateLeavesNoVolumes(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	instance, _, err := r.Client.LaunchInstance(t.Context(), launchDetails(t, r, "n"), "token")
+	require.NoError(t, err)
+	require.NoError(t, r.Client.TerminateInstance(t.Context(), oci.Value(instance.Id)))
+	var query string
+	for _, e := range r.Journal().Entries(0) {
+		if e.Operation == "TerminateInstance" {
+			query = e.Query
+		}
+	}
+	require.Contains(t, query, "preserveBootVolume=false")
+	require.Contains(t, query, "preserveDataVolumesCreatedAtLaunch=false", "OCI's default leaks them")
+}
