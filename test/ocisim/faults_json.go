@@ -1,6 +1,7 @@
 package ocisim
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -21,23 +22,25 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads the delay as text, "1.5s".
+// UnmarshalJSON reads the delay as text, "1.5s", and refuses members it does not know.
 func (f *Fault) UnmarshalJSON(raw []byte) error {
 	var in struct {
 		*faultFields
 		Delay string `json:"delay"`
 	}
 	in.faultFields = (*faultFields)(f)
-	if err := json.Unmarshal(raw, &in); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
 		return err
 	}
 	if in.Delay == "" {
 		return nil
 	}
-	d, err := time.ParseDuration(in.Delay)
+	delay, err := time.ParseDuration(in.Delay)
 	if err != nil {
 		return fmt.Errorf("delay %q is not of the form 1.5s: %w", in.Delay, err)
 	}
-	f.Delay = d
+	f.Delay = delay
 	return nil
 }

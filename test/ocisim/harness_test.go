@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,7 +36,13 @@ type region struct {
 	oke     containerengine.ContainerEngineClient
 	limits  limits.LimitsClient
 	work    workrequests.WorkRequestClient
+	imageID string // what launchDetails boots: the newest OKE image for amd64 of v1.36.1
 }
+
+// anyKey is one credential for all regions of the tests: making an RSA key takes long, and only the signature's form is checked.
+var anyKey = sync.OnceValues(func() (common.ConfigurationProvider, error) {
+	return lo.Must(ocisim.New(ocisim.Options{})).ConfigurationProvider()
+})
 
 var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
@@ -49,7 +56,7 @@ func newRegion(t *testing.T, o ocisim.Options) *region {
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	r.url = server.URL
-	provider, err := sim.ConfigurationProvider()
+	provider, err := anyKey()
 	require.NoError(t, err)
 	r.compute = lo.Must(core.NewComputeClientWithConfigurationProvider(provider))
 	r.network = lo.Must(core.NewVirtualNetworkClientWithConfigurationProvider(provider))
@@ -62,15 +69,22 @@ func newRegion(t *testing.T, o ocisim.Options) *region {
 		client.Host = server.URL
 		client.Configuration.RetryPolicy = lo.ToPtr(common.NoRetryPolicy())
 	}
+	r.imageID = r.image("v1.36.1")
+	sim.Journal().Reset()
 	return r
 }
 
 // image is the newest OKE image for amd64 of a version.
 func (r *region) image(version string) string {
 	r.t.Helper()
-	answer, err := r.compute.ListImages(context.Background(), core.ListImagesRequest{CompartmentId: &r.world.ImageCompartmentID, Shape: lo.ToPtr("VM.Standard.E5.Flex")})
-	require.NoError(r.t, err)
-	image, found := lo.Find(answer.Items, func(i core.Image) bool { return i.FreeformTags["k8s_version"] == version })
+	request := core.ListImagesRequest{CompartmentId: &r.world.ImageCompartmentID, Shape: lo.ToPtr("VM.Standard.E5.Flex")}
+	var images []core.Image
+	for more := true; more; more = request.Page != nil {
+		answer, err := r.compute.ListImages(context.Background(), request)
+		require.NoError(r.t, err)
+		images, request.Page = append(images, answer.Items...), answer.OpcNextPage
+	}
+	image, found := lo.Find(images, func(i core.Image) bool { return i.FreeformTags["k8s_version"] == version })
 	require.True(r.t, found, "no image for %s", version)
 	return *image.Id
 }
@@ -80,7 +94,7 @@ func (r *region) launchDetails(change ...func(*core.LaunchInstanceDetails)) core
 	d := core.LaunchInstanceDetails{
 		AvailabilityDomain: &r.world.ADs[0], CompartmentId: &r.world.CompartmentID, DisplayName: lo.ToPtr("node-1"), Shape: lo.ToPtr("VM.Standard.E5.Flex"),
 		ShapeConfig:       &core.LaunchInstanceShapeConfigDetails{Ocpus: lo.ToPtr(float32(2)), MemoryInGBs: lo.ToPtr(float32(16))},
-		SourceDetails:     core.InstanceSourceViaImageDetails{ImageId: lo.ToPtr(r.image("v1.36.1")), BootVolumeSizeInGBs: lo.ToPtr(int64(60))},
+		SourceDetails:     core.InstanceSourceViaImageDetails{ImageId: &r.imageID, BootVolumeSizeInGBs: lo.ToPtr(int64(60))},
 		CreateVnicDetails: &core.CreateVnicDetails{SubnetId: &r.world.NodeSubnetIDs[0], NsgIds: r.world.NSGIDs[:1]},
 		Metadata:          map[string]string{"user_data": base64.StdEncoding.EncodeToString([]byte("#!/bin/bash\ntrue\n"))},
 		FreeformTags:      map[string]string{"owner": "test"},
