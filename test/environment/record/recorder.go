@@ -220,3 +220,16 @@ func inOrder[T any](order []string, all map[string]*T) []T {
 	}
 	return out
 }
+
+// Latest returns the newest sample and the phase that is being played, with its number from 1; zero values before the first.
+func (r *Recorder) Latest() (s Sample, phase string, number int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.rec.Samples); n > 0 {
+		s = r.rec.Samples[n-1]
+	}
+	if n := len(r.rec.Phases); n > 0 {
+		phase, number = r.rec.Phases[n-1].Name, n
+	}
+	return s, phase, number
+}

@@ -1,0 +1,132 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
+)
+
+// The ServiceAccount whose rights the controller has when its RBAC manifests are applied.
+const (
+	controllerNamespace = "karpenter"
+	controllerAccount   = "karpenter-oke"
+)
+
+// portAttempts is how often the controller is started again after another process took one of its ports.
+const portAttempts = 5
+
+// startController starts the controller and waits until it is ready.
+func (e *Environment) startController(ctx context.Context) error {
+	kubeconfig, err := e.controllerKubeconfig(ctx)
+	if err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		err := e.tryController(ctx, kubeconfig)
+		var exit *process.ExitError
+		if err == nil || attempt == portAttempts || !errors.As(err, &exit) || !exit.PortTaken() {
+			return err
+		}
+		e.o.Say("another process took a port of the controller, trying others")
+	}
+}
+
+func (e *Environment) tryController(ctx context.Context, kubeconfig string) error {
+	ports, err := freePorts(2)
+	if err != nil {
+		return err
+	}
+	metrics, health := ports[0], ports[1]
+	w := e.sim.World()
+	args := append([]string{
+		"--cluster-id", w.ClusterID, "--compartment-id", w.CompartmentID, "--cluster-endpoint", endpointHost(w),
+		"--oci-auth", "api-key", "--oci-config-file", e.ociConfig, "--oci-endpoint", e.sim.URL,
+		"--metrics-port", strconv.Itoa(metrics), "--health-probe-port", strconv.Itoa(health), "--disable-leader-election",
+	}, e.o.ControllerArgs...)
+	child, err := process.Start(process.Spec{
+		Name: ControllerBinary, Path: e.o.controllerPath(), Args: args, LogFile: e.ControllerLog(),
+		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.o.Dir, "KUBECONFIG=" + kubeconfig, "SYSTEM_NAMESPACE=" + controllerNamespace},
+	})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.controller, e.metricsURL = child, fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics)
+	e.mu.Unlock()
+	return e.poll(ctx, "the controller to be ready", func(ctx context.Context) (bool, string) {
+		return httpOK(ctx, fmt.Sprintf("http://127.0.0.1:%d/readyz", health))
+	})
+}
+
+// controllerKubeconfig is a kubeconfig of the controller's ServiceAccount with the rights of the RBAC manifests, else the admin's.
+func (e *Environment) controllerKubeconfig(ctx context.Context) (string, error) {
+	if len(e.o.ControllerRBAC) == 0 {
+		return e.plane.Kubeconfig(), nil
+	}
+	if err := e.plane.ApplyFile(ctx, e.o.ControllerRBAC...); err != nil {
+		return "", fmt.Errorf("applying the controller's rights: %w", err)
+	}
+	path, err := e.plane.KubeconfigFor("karpenter-oke", fmt.Sprintf("system:serviceaccount:%s:%s", controllerNamespace, controllerAccount),
+		"system:serviceaccounts", "system:serviceaccounts:"+controllerNamespace, "system:authenticated")
+	if err != nil {
+		return "", fmt.Errorf("making the controller's kubeconfig: %w", err)
+	}
+	return path, nil
+}
+
+// ControllerLog is the path of the controller's log.
+func (e *Environment) ControllerLog() string { return filepath.Join(e.o.Dir, "controller.log") }
+
+// MetricsURL is where the controller serves its metrics; empty without a controller.
+func (e *Environment) MetricsURL() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.metricsURL
+}
+
+// httpOK asks a health endpoint.
+func httpOK(ctx context.Context, url string) (bool, string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false, err.Error()
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 500))
+	if err != nil {
+		return false, err.Error()
+	}
+	return resp.StatusCode == http.StatusOK, fmt.Sprintf("%s answered %d %s", url, resp.StatusCode, body)
+}
+
+// freePorts asks the kernel for n free loopback ports.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }()
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("looking for a free port: %s is no TCP address", l.Addr())
+		}
+		ports = append(ports, addr.Port)
+	}
+	return ports, nil
+}
