@@ -211,7 +211,7 @@ func (p *Pool) refuse(ctx context.Context, pod *corev1.Pod, s *podState, feature
 func (p *Pool) complete(ctx context.Context, pod *corev1.Pod, s *podState, now time.Time) (time.Duration, error) {
 	run, err := time.ParseDuration(pod.Annotations[annotationRunFor])
 	if err != nil {
-		if owner := metav1.GetControllerOf(pod); owner == nil || owner.Kind != "Job" {
+		if !ownedByJob(pod) {
 			return 0, nil
 		}
 		run = time.Second
@@ -233,6 +233,10 @@ func (p *Pool) stop(ctx context.Context, pod *corev1.Pod, s *podState, now time.
 	if pod.Status.Phase == corev1.PodRunning {
 		if wait := s.stop.Add(stopTime(pod)).Sub(now); wait > 0 {
 			return wait, nil
+		}
+		// The end of the containers is told before the pod goes: controllers that keep a finalizer on it wait for that.
+		if err := p.patchStatus(ctx, pod, endedStatus(pod, now)); err != nil {
+			return 0, err
 		}
 	}
 	err := p.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0), Preconditions: metav1.NewUIDPreconditions(string(pod.UID))})
@@ -328,9 +332,19 @@ func endedStatus(pod *corev1.Pod, now time.Time) map[string]any {
 	for _, t := range []corev1.PodConditionType{corev1.ContainersReady, corev1.PodReady} {
 		conditions = append(conditions, corev1.PodCondition{Type: t, Status: corev1.ConditionFalse, Reason: "PodCompleted", LastTransitionTime: at})
 	}
+	phase, end := corev1.PodSucceeded, corev1.ContainerStateTerminated{Reason: "Completed", FinishedAt: at}
+	// A Job's pod that is deleted before its time has not done its work.
+	if pod.DeletionTimestamp != nil && ownedByJob(pod) {
+		phase, end.Reason, end.ExitCode = corev1.PodFailed, "Error", 143
+	}
 	var containers []corev1.ContainerStatus
 	for _, c := range pod.Spec.Containers {
-		containers = append(containers, corev1.ContainerStatus{Name: c.Name, Image: c.Image, Started: ptr.To(false), State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", FinishedAt: at}}})
+		containers = append(containers, corev1.ContainerStatus{Name: c.Name, Image: c.Image, Started: ptr.To(false), State: corev1.ContainerState{Terminated: &end}})
 	}
-	return map[string]any{"phase": corev1.PodSucceeded, "conditions": conditions, "containerStatuses": containers}
+	return map[string]any{"phase": phase, "conditions": conditions, "containerStatuses": containers}
+}
+
+func ownedByJob(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && owner.Kind == "Job"
 }

@@ -61,7 +61,13 @@ func shebangOptions(body []byte) []string {
 }
 
 // runScript reads and runs a script statement by statement, as a shell does: what stands before a syntax error has run.
-func (m *Machine) runScript(ctx context.Context, name, body string, args []string, io stdio, env []string, dir string, options []string) (uint8, error) {
+func (m *Machine) runScript(ctx context.Context, name, body string, args []string, io stdio, env []string, dir string, options []string) (status uint8, fatal error) {
+	defer func() {
+		// A script must not be able to end the whole simulation by a fault of the interpreter.
+		if r := recover(); r != nil {
+			status, fatal = 2, fmt.Errorf("%s: the shell interpreter failed: %v", name, r)
+		}
+	}()
 	params := append(append([]string{}, options...), "--")
 	runner, err := interp.New(
 		interp.Env(expand.ListEnviron(m.environment(env)...)),
@@ -75,8 +81,6 @@ func (m *Machine) runScript(ctx context.Context, name, body string, args []strin
 		return 2, fmt.Errorf("%s: %w", name, err)
 	}
 	runner.Dir = dir
-	var status uint8
-	var fatal error
 	parseErr := syntax.NewParser(syntax.Variant(syntax.LangBash)).Stmts(strings.NewReader(body), func(stmt *syntax.Stmt) bool {
 		if unsupported := unsupportedNode(stmt); unsupported != "" {
 			fatal = fmt.Errorf("%s: %s is not simulated", name, unsupported)
@@ -191,7 +195,10 @@ func (m *Machine) exec(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return interp.NewExitStatus(status)
+	if status == 0 {
+		return nil // an exit status of 0 as an error is not a success to the interpreter
+	}
+	return interp.ExitStatus(status)
 }
 
 // program finds and runs args[0]. An error ends the whole script.
