@@ -1,6 +1,7 @@
 package instancetype
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,66 +12,62 @@ import (
 
 var seed = maphash.MakeSeed()
 
+// fingerprintRoom is the buffer on the stack; what is asked for with more text than this costs an allocation.
+const fingerprintRoom = 2048
+
 // fingerprint is a hash of everything in a node class and a NodePool that a list depends on. Hashing content instead of resource versions
 // lets node classes that differ only in other fields share one list, and never serves a stale one. Whatever newSelector and paramsOf
 // read must be hashed here.
 func fingerprint(nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	writeInt(&h, nodeClass.BootVolumeSizeInGBs())
-	writeInt(&h, nodeClass.BootVolumeVpusPerGB())
+	var room [fingerprintRoom]byte
+	b := room[:0]
+	b = appendInt(b, nodeClass.BootVolumeSizeInGBs())
+	b = appendInt(b, nodeClass.BootVolumeVpusPerGB())
+	b = appendInt(b, int64(len(nodeClass.Status.Subnets)))
 	for i := range nodeClass.Status.Subnets {
-		writeText(&h, nodeClass.Status.Subnets[i].AvailabilityDomain)
+		b = appendText(b, nodeClass.Status.Subnets[i].AvailabilityDomain)
 	}
-	writeText(&h, "images")
+	b = appendInt(b, int64(len(nodeClass.Status.Images)))
 	for i := range nodeClass.Status.Images {
-		for j := range nodeClass.Status.Images[i].Requirements {
-			r := &nodeClass.Status.Images[i].Requirements[j]
-			writeRequirement(&h, r.Key, r.Operator, r.Values)
+		requirements := nodeClass.Status.Images[i].Requirements
+		b = appendInt(b, int64(len(requirements)))
+		for j := range requirements {
+			b = appendRequirement(b, requirements[j].Key, requirements[j].Operator, requirements[j].Values)
 		}
-		writeText(&h, "image")
 	}
 	if nodePool == nil {
-		return h.Sum64()
+		return maphash.Bytes(seed, b)
 	}
-	writeText(&h, nodePool.Name)
+	b = appendText(b, nodePool.Name)
 	var labels uint64 // a sum, because maps have no order
 	for key, value := range nodePool.Spec.Template.Labels {
 		labels += maphash.Comparable(seed, [2]string{key, value})
 	}
-	writeInt(&h, int64(labels))
-	for i := range nodePool.Spec.Template.Spec.Requirements {
-		r := &nodePool.Spec.Template.Spec.Requirements[i]
-		writeRequirement(&h, r.Key, r.Operator, r.Values)
+	b = appendInt(b, int64(labels))
+	requirements := nodePool.Spec.Template.Spec.Requirements
+	b = appendInt(b, int64(len(requirements)))
+	for i := range requirements {
+		b = appendRequirement(b, requirements[i].Key, requirements[i].Operator, requirements[i].Values)
 	}
 	if limit, ok := nodePool.Spec.Limits[corev1.ResourceCPU]; ok {
-		writeText(&h, "cpu")
-		writeInt(&h, limit.MilliValue())
+		b = appendInt(append(b, 'c'), limit.MilliValue())
 	}
 	if limit, ok := nodePool.Spec.Limits[corev1.ResourceMemory]; ok {
-		writeText(&h, "memory")
-		writeInt(&h, limit.Value())
+		b = appendInt(append(b, 'm'), limit.Value())
 	}
-	return h.Sum64()
+	return maphash.Bytes(seed, b)
 }
 
-func writeRequirement(h *maphash.Hash, key string, operator corev1.NodeSelectorOperator, values []string) {
-	writeText(h, key)
-	writeText(h, string(operator))
-	writeInt(h, int64(len(values)))
+func appendRequirement(b []byte, key string, operator corev1.NodeSelectorOperator, values []string) []byte {
+	b = appendText(appendText(b, key), string(operator))
+	b = appendInt(b, int64(len(values)))
 	for _, value := range values {
-		writeText(h, value)
+		b = appendText(b, value)
 	}
+	return b
 }
 
-// writeText writes the length first, so that neighbouring texts cannot run into each other.
-func writeText(h *maphash.Hash, text string) {
-	writeInt(h, int64(len(text)))
-	_, _ = h.WriteString(text) // never fails
-}
+// appendText writes the length first, so that neighbouring texts cannot run into each other.
+func appendText(b []byte, text string) []byte { return append(appendInt(b, int64(len(text))), text...) }
 
-func writeInt(h *maphash.Hash, n int64) {
-	for shift := 0; shift < 64; shift += 8 {
-		_ = h.WriteByte(byte(n >> shift)) // never fails
-	}
-}
+func appendInt(b []byte, n int64) []byte { return binary.LittleEndian.AppendUint64(b, uint64(n)) }

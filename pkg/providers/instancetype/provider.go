@@ -26,8 +26,9 @@ var ErrNotLoaded = errors.New("the region's shapes are not loaded yet")
 
 // Provider serves instance types from memory.
 type Provider interface {
-	// List gives the instance types for a NodePool and its node class, also those that cannot be had now. The types are shared and
-	// must not be changed; the slice is the caller's. The error is ErrNotLoaded until shapes are known.
+	// List gives the instance types for a NodePool and its node class, also those that cannot be had now, ordered by shape and size.
+	// Types and slice are shared with every other caller: read them, filter into a new slice, never change or sort them in place (core
+	// v1.15 keeps to that). The error is ErrNotLoaded until shapes are known.
 	List(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error)
 	// Size tells OCI's own numbers for an instance type's name, also for one that is not listed any more.
 	Size(typeName string) (Size, bool)
@@ -120,10 +121,10 @@ func (p *DefaultProvider) List(_ context.Context, nodeClass *v1alpha1.OciNodeCla
 	now := p.generations(snapshot)
 	if e := p.current.Load(); e != nil && e.generations == now {
 		if list, ok := e.lists[key]; ok {
-			return slices.Clone(list), nil
+			return list, nil
 		}
 	}
-	return slices.Clone(p.build(key, nodeClass, nodePool)), nil
+	return p.build(key, nodeClass, nodePool), nil
 }
 
 func (p *DefaultProvider) generations(snapshot *shape.Snapshot) generations {
@@ -164,7 +165,7 @@ func (p *DefaultProvider) build(key uint64, nodeClass *v1alpha1.OciNodeClass, no
 		next.catalog = newCatalog(snapshot, p.deps.Prices)
 		reportGuessedPrices(next.catalog)
 	}
-	list := p.types(next, reusable, nodeClass, nodePool)
+	list := slices.Clip(p.types(next, reusable, nodeClass, nodePool)) // who appends gets a copy
 	next.lists[key] = list
 	p.current.Store(next)
 	return list

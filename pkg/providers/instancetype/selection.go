@@ -114,7 +114,8 @@ func (c *cell) meets(requirements scheduling.Requirements) bool {
 	return true
 }
 
-// hasImage says whether the node class has an image that the cell can run.
+// hasImage says whether the node class has an image that the cell can run. What an image requires (architecture, GPU) is the same for
+// every size of a shape, so one cell answers for its family.
 func (s *selector) hasImage(c *cell) bool {
 	return len(s.images) == 0 || slices.ContainsFunc(s.images, c.meets)
 }
@@ -140,8 +141,11 @@ func (s *selector) choose(catalog []family, snapshot *shape.Snapshot) []*cell {
 	var sizable []family
 	for i := range catalog {
 		f := &catalog[i]
+		if !s.hasImage(f.cells[0]) {
+			continue
+		}
 		kept := slices.DeleteFunc(slices.Clone(f.cells), func(c *cell) bool {
-			return !c.meets(s.requirements) || !s.hasImage(c) || !(anySize || s.withinLimits(c))
+			return !c.meets(s.requirements) || !(anySize || s.withinLimits(c))
 		})
 		switch {
 		case len(kept) == 0:

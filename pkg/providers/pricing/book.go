@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"sync"
 )
 
 // row says which parts price a shape; the first row whose pattern matches the shape's name counts.
@@ -33,6 +34,8 @@ func (r *row) priced(b *book) bool { return b.price(r.ocpu) > 0 || b.price(r.gpu
 type book struct {
 	parts map[string]float64 // part number -> price per unit
 	rows  []row
+	// matched remembers match's answers (*row by shape name): prices are asked for every size of a shape.
+	matched sync.Map
 }
 
 // price is the price of a part per its unit, 0 when nothing is known.
@@ -43,14 +46,20 @@ func (b *book) price(p part) float64 {
 	return p.fallback
 }
 
-// match finds the row of a shape.
-func (b *book) match(shapeName string) (*row, bool) {
+// match finds the row of a shape, nil when there is none.
+func (b *book) match(shapeName string) *row {
+	if known, ok := b.matched.Load(shapeName); ok {
+		return known.(*row)
+	}
+	var found *row
 	for i := range b.rows {
 		if ok, _ := path.Match(b.rows[i].pattern, shapeName); ok {
-			return &b.rows[i], true
+			found = &b.rows[i]
+			break
 		}
 	}
-	return nil, false
+	b.matched.Store(shapeName, found)
+	return found
 }
 
 // shapePartColumns is how many columns the table of shapes has: pattern, four pairs of part number and price, note.

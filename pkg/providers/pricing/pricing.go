@@ -161,7 +161,7 @@ func (p *DefaultProvider) Generation() uint64 { return p.generation.Load() }
 func (p *DefaultProvider) OnDemand(s *shape.Shape, ocpus, memoryGB float64, baseline Baseline) (float64, bool) {
 	b := p.current.Load()
 	factor := p.discount(s.Name)
-	if r, ok := b.match(s.Name); ok && r.priced(b) {
+	if r := b.match(s.Name); r != nil && r.priced(b) {
 		if price := b.instance(r, s, ocpus, memoryGB, baseline); price > 0 {
 			return price * factor, true
 		}

@@ -1,0 +1,148 @@
+package instancetype_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/samber/lo"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/pricelist"
+)
+
+// shared counts the types that are the same object in both lists.
+func shared(a, b []*cloudprovider.InstanceType) int {
+	in := lo.SliceToMap(a, func(it *cloudprovider.InstanceType) (*cloudprovider.InstanceType, bool) { return it, true })
+	return lo.CountBy(b, func(it *cloudprovider.InstanceType) bool { return in[it] })
+}
+
+func TestListsAreSharedAndCannotBeAppendedTo(t *testing.T) {
+	e := newEnv(t)
+	first := e.list(t, nodeClass(), nodePool())
+	second := e.list(t, nodeClass(), nodePool())
+	require.Equal(t, len(first), shared(first, second))
+	_ = append(first, nil)
+	_ = append(second, second[0])
+	require.Equal(t, len(first), shared(first, e.list(t, nodeClass(), nodePool())))
+	require.Equal(t, len(first), cap(first))
+}
+
+func TestNodeClassesThatDifferInOtherFieldsShareTheirTypes(t *testing.T) {
+	e := newEnv(t)
+	first := e.list(t, nodeClass(), nodePool())
+	other := nodeClass(func(nc *v1alpha1.OciNodeClass) {
+		nc.Name, nc.Spec.FreeFormTags = "other", map[string]string{"a": "b"}
+	})
+	require.Equal(t, len(first), shared(first, e.list(t, other, nodePool())))
+}
+
+// Every input that changes the list must be part of the fingerprint.
+func TestAChangeOfAnyInputIsSeen(t *testing.T) {
+	e := newEnv(t)
+	base := e.list(t, nodeClass(), nodePool())
+	for says, tc := range map[string]struct {
+		nc *v1alpha1.OciNodeClass
+		np *karpv1.NodePool
+	}{
+		"boot volume size": {nodeClass(func(nc *v1alpha1.OciNodeClass) {
+			nc.Spec.BootConfig = &v1alpha1.BootConfig{BootVolumeSizeInGBs: lo.ToPtr[int64](100)}
+		}), nodePool()},
+		"boot volume performance": {nodeClass(func(nc *v1alpha1.OciNodeClass) {
+			nc.Spec.BootConfig = &v1alpha1.BootConfig{BootVolumeVpusPerGB: lo.ToPtr[int64](20)}
+		}), nodePool()},
+		"zones of subnets": {nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Status.Subnets[0].AvailabilityDomain = "Uocm:PHX-AD-1" }), nodePool()},
+		"images":           {nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Status.Images = nc.Status.Images[:1] }), nodePool()},
+		"requirements":     {nodeClass(), nodePool(require1(v1alpha1.LabelInstanceCPU, corev1.NodeSelectorOpLt, "9"))},
+		"template labels": {nodeClass(), func() *karpv1.NodePool {
+			np := nodePool()
+			np.Spec.Template.Labels = map[string]string{corev1.LabelArchStable: "arm64"}
+			return np
+		}()},
+		"CPU limit": {nodeClass(), func() *karpv1.NodePool {
+			np := nodePool()
+			np.Spec.Limits = karpv1.Limits{corev1.ResourceCPU: resource.MustParse("100")}
+			return np
+		}()},
+		"memory limit": {nodeClass(), func() *karpv1.NodePool {
+			np := nodePool()
+			np.Spec.Limits = karpv1.Limits{corev1.ResourceMemory: resource.MustParse("100Gi")}
+			return np
+		}()},
+	} {
+		types := e.list(t, tc.nc, tc.np)
+		require.True(t, len(types) != len(base) || shared(base, types) == 0, says)
+		require.Equal(t, len(base), len(e.list(t, nodeClass(), nodePool())), "the first list is still there")
+	}
+}
+
+func TestOneUnavailableOfferingRebuildsItsShapeOnly(t *testing.T) {
+	e := newEnv(t)
+	np := nodePool(require1(v1alpha1.LabelIsFlexible, corev1.NodeSelectorOpIn, "true"))
+	before := e.list(t, nodeClass(), np)
+	old := find(t, before, "VM.Standard.E4.Flex.4o.32g")
+	e.unavailable.MarkUnavailable(t.Context(), capacity.ReasonOutOfHostCapacity, capacity.Offering{
+		Shape: "VM.Standard.E4.Flex", OCPUs: 4, MemoryGB: 32, Zone: "PHX-AD-2", CapacityType: karpv1.CapacityTypeSpot,
+	}, time.Minute)
+	after := e.list(t, nodeClass(), np)
+	ofShape := lo.CountBy(after, func(it *cloudprovider.InstanceType) bool {
+		return it.Requirements.Get(v1alpha1.LabelInstanceShapeName).Has("VM.Standard.E4.Flex")
+	})
+	require.Equal(t, len(after)-ofShape, shared(before, after))
+	require.Len(t, after, len(before))
+
+	for _, o := range find(t, after, old.Name).Offerings {
+		require.Equal(t, o.Zone() != "PHX-AD-2" || o.CapacityType() != karpv1.CapacityTypeSpot, o.Available)
+	}
+	require.Len(t, old.Offerings.Available(), 6, "the type that others still hold did not change")
+	require.Len(t, find(t, after, "VM.Standard.E4.Flex.2o.16g").Offerings.Available(), 6, "a smaller size can be had")
+
+	e.clock.SetTime(time.Unix(1060, 0))
+	require.Len(t, find(t, e.list(t, nodeClass(), np), old.Name).Offerings.Available(), 6, "marks expire")
+}
+
+func TestNewPricesAreSeen(t *testing.T) {
+	e := newEnv(t)
+	before := find(t, e.list(t, nodeClass(), nodePool()), "VM.Standard2.4")
+	list := string(pricelist.Products())
+	const part = `"partNumber":"B88514"`
+	require.Contains(t, list, part)
+	changed, err := e.prices.Update([]byte(replacePrice(t, list, part, `"value":0.0638`, `"value":0.1`)))
+	require.NoError(t, err)
+	require.True(t, changed)
+	after := find(t, e.list(t, nodeClass(), nodePool()), "VM.Standard2.4")
+	require.InDelta(t, 0.2552+2.125/744, before.Offerings[0].Price, 1e-9)
+	require.InDelta(t, 0.4+2.125/744, after.Offerings[0].Price, 1e-9)
+}
+
+func TestNewShapesAreSeen(t *testing.T) {
+	e := newEnv(t)
+	before := e.list(t, nodeClass(), nodePool())
+	e.shapes.snapshot = snapshot(t, 2, nil)
+	require.Zero(t, shared(before, e.list(t, nodeClass(), nodePool())), "types refer to the snapshot they were made of")
+}
+
+func TestManyCallersAtOnceGetTheSameTypes(t *testing.T) {
+	e := newEnv(t)
+	lists := make([][]*cloudprovider.InstanceType, 16)
+	var wait sync.WaitGroup
+	for i := range lists {
+		wait.Go(func() {
+			if i%4 == 0 {
+				e.unavailable.MarkUnavailable(t.Context(), capacity.ReasonOutOfHostCapacity, capacity.Offering{Shape: "VM.Standard.E4.Flex", OCPUs: float64(i + 1)}, time.Minute)
+			}
+			lists[i], _ = e.provider.List(t.Context(), nodeClass(), nodePool())
+		})
+	}
+	wait.Wait()
+	final := e.list(t, nodeClass(), nodePool())
+	for _, list := range lists {
+		require.Len(t, list, len(final))
+	}
+}
