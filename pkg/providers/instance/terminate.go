@@ -48,7 +48,7 @@ func (p *DefaultProvider) confirmGone(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if instance, listed := snapshot.Get(id); listed {
+	if instance, known := snapshot.Get(id); known && !instance.Unlisted {
 		if instance.Gone() {
 			return notFound(id)
 		}

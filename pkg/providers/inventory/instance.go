@@ -25,6 +25,8 @@ type Instance struct {
 	CapacityType       string // one of Karpenter's capacity types
 	Created            time.Time
 	Owner              Owner
+	// Unlisted says that this process launched the instance and that no list has shown it yet.
+	Unlisted bool
 	// WorkRequestID is the launch's work request; known only to the process that launched the instance.
 	WorkRequestID string
 }

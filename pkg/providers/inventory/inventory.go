@@ -152,6 +152,7 @@ func (p *DefaultProvider) NextInterval() time.Duration {
 func (p *DefaultProvider) NoteLaunched(instance Instance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	instance.Unlisted = true
 	p.launched[instance.ID] = noted{at: p.clock.Now(), instance: instance}
 	p.publish()
 }
