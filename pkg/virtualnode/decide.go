@@ -65,16 +65,16 @@ func (f *Filter) decideAt(s *Snapshot, now time.Time, p *corev1.Pod) Decision {
 	switch {
 	case stated == LayerVirtual:
 		d.Rule = RuleStatedVirtual
+	case tolerance == toleratesAll && cause == CauseScheduler:
+		d.Rule = RuleToleratesAll
+	case tolerance == toleratesAll:
+		return Decision{Layer: LayerManaged, Rule: RuleAllNoRoom, Conflict: conflict}
 	case cause == CauseNoMatch && s.anyPoolTakes(p):
 		return Decision{Layer: LayerManaged, Rule: RuleNoMatch, Conflict: conflict}
 	case cause == CauseNoMatch:
 		d.Rule = RuleNothingFits
-	case tolerance == toleratesByKey:
-		d.Rule = RuleNamesTaint
-	case cause == CauseScheduler:
-		d.Rule = RuleToleratesAll
 	default:
-		return Decision{Layer: LayerManaged, Rule: RuleAllNoRoom, Conflict: conflict}
+		d.Rule = RuleNamesTaint
 	}
 	return f.overflow(d, s, now, p)
 }

@@ -48,6 +48,7 @@ func TestDecide(t *testing.T) {
 		"a blanket toleration is Karpenter's when all are cordoned":       {[]any{vnode("v", cordoned)}, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a blanket toleration is Karpenter's without virtual nodes":       {nil, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a blanket toleration is Karpenter's when all are full":           {[]any{vnode("v", full)}, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
+		"a blanket toleration is Karpenter's when nothing matches":        {ready, pendingPod("p", tolerateAll, selector("disk", "tape")), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a virtual node that just went away still counts":                 {[]any{vnode("v", notReadySince(testStart.Add(-time.Minute)))}, pendingPod("p", tolerateAll), Decision{Layer: LayerVirtual, Rule: RuleToleratesAll, Cause: CauseScheduler}},
 		"a virtual node that went away for longer does not":               {[]any{vnode("v", notReadySince(testStart.Add(-DefaultGracePeriod)))}, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a toleration by key counts beside a blanket one":                 {nil, pendingPod("p", tolerateAll, byKey), Decision{Layer: LayerVirtual, Rule: RuleNamesTaint, Cause: CauseAbsent}},

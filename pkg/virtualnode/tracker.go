@@ -41,14 +41,16 @@ func (t *tracker) set(key types.NamespacedName, d Decision, since time.Time) (ch
 	return !known || last.layer != d.Layer || last.rule != d.Rule
 }
 
-// forget drops a pod that is bound, ended, or gone.
-func (t *tracker) forget(key types.NamespacedName) {
+// forget drops a pod that is bound, ended, or gone, and returns whether it was skipped.
+func (t *tracker) forget(key types.NamespacedName) (skipped bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if last, known := t.pods[key]; known && last.layer == LayerVirtual {
+	last, known := t.pods[key]
+	if skipped = known && last.layer == LayerVirtual; skipped {
 		t.skipped[last.cause]--
 	}
 	delete(t.pods, key)
+	return skipped
 }
 
 // skippedPods returns the keys of the skipped pods, in no order.

@@ -138,8 +138,9 @@ func (t *podTrigger) record(req reconcile.Request, p *corev1.Pod, d Decision) {
 }
 
 func (t *podTrigger) forget(req reconcile.Request) {
-	t.filter.pending.forget(req.NamespacedName)
-	t.filter.setSkippedGauge()
+	if t.filter.pending.forget(req.NamespacedName) {
+		t.filter.setSkippedGauge()
+	}
 }
 
 func nextLook(d Decision) time.Duration {
