@@ -186,10 +186,8 @@ func (a *applier) established(ctx context.Context, r dynamic.ResourceInterface, 
 		if err != nil {
 			return false, err
 		}
-		conditions, _, err := unstructured.NestedSlice(crd.Object, "status", "conditions")
-		if err != nil {
-			return false, err
-		}
+		// A definition that was just made may have no conditions, or null for them.
+		conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
 		for _, c := range conditions {
 			m, ok := c.(map[string]any)
 			if ok && m["type"] == "Established" && m["status"] == "True" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -249,8 +250,8 @@ func (p *Pool) stop(ctx context.Context, pod *corev1.Pod, s *podState, now time.
 func stopTime(pod *corev1.Pod) time.Duration {
 	var preStop int64
 	for _, c := range pod.Spec.Containers {
-		if c.Lifecycle != nil && c.Lifecycle.PreStop != nil && c.Lifecycle.PreStop.Sleep != nil {
-			preStop = max(preStop, c.Lifecycle.PreStop.Sleep.Seconds)
+		if c.Lifecycle != nil && c.Lifecycle.PreStop != nil {
+			preStop = max(preStop, hookSeconds(c.Lifecycle.PreStop))
 		}
 	}
 	after := int64(1)
@@ -262,6 +263,23 @@ func stopTime(pod *corev1.Pod) time.Duration {
 		seconds = min(seconds, *pod.DeletionGracePeriodSeconds)
 	}
 	return time.Duration(seconds) * time.Second
+}
+
+var sleepCommand = regexp.MustCompile(`sleep +([0-9]+)`)
+
+// hookSeconds is how long a preStop takes: a sleep action, or a command that sleeps.
+func hookSeconds(hook *corev1.LifecycleHandler) int64 {
+	switch {
+	case hook.Sleep != nil:
+		return hook.Sleep.Seconds
+	case hook.Exec != nil:
+		if m := sleepCommand.FindStringSubmatch(strings.Join(hook.Exec.Command, " ")); m != nil {
+			if n, err := strconv.ParseInt(m[1], 10, 64); err == nil {
+				return n
+			}
+		}
+	}
+	return 0
 }
 
 // volumeDriver looks behind the claims of a namespace.
