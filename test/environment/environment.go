@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/karpenter/pkg/apis"
-	"sigs.k8s.io/yaml"
 
 	_ "github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1" // puts our kinds into the scheme
 	"github.com/karpenter-oke/karpenter-oke/test/cluster"
@@ -157,23 +157,12 @@ func (e *Environment) startCloud(ctx context.Context) error {
 
 // install applies the custom resources, ours and core's, and the cluster's own services.
 func (e *Environment) install(ctx context.Context) error {
-	for _, crd := range apis.CRDs {
-		crd = crd.DeepCopy()
-		crd.TypeMeta.Kind, crd.TypeMeta.APIVersion = "CustomResourceDefinition", "apiextensions.k8s.io/v1"
-		data, err := yaml.Marshal(crd)
-		if err != nil {
-			return fmt.Errorf("encoding the definition of %s: %w", crd.Name, err)
-		}
-		if err := e.plane.Apply(ctx, string(data)); err != nil {
-			return fmt.Errorf("installing core's definitions: %w", err)
-		}
-	}
 	files, err := filepath.Glob(filepath.Join(e.o.RepoDir, "pkg", "apis", "crds", Group+"_*.yaml"))
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("no definitions in %s: run this inside the repository", filepath.Join(e.o.RepoDir, "pkg", "apis", "crds"))
 	}
-	if err := e.plane.ApplyFile(ctx, files...); err != nil {
-		return fmt.Errorf("installing the project's definitions: %w", err)
+	if _, err := envtest.InstallCRDs(e.plane.RESTConfig(), envtest.CRDInstallOptions{CRDs: apis.CRDs, Paths: files}); err != nil {
+		return fmt.Errorf("installing the custom resources: %w", err)
 	}
 	return e.plane.Apply(ctx, systemManifests)
 }

@@ -19,6 +19,9 @@ var layerClass = map[record.Layer]string{
 	record.LayerVirtual: "c1", record.LayerKarpenter: "c2", record.LayerFixed: "c3", record.LayerSystem: "c4",
 }
 
+// bottomUp is the order of stacked layers: what changes most lies on top.
+var bottomUp = []record.Layer{record.LayerSystem, record.LayerFixed, record.LayerVirtual, record.LayerKarpenter}
+
 func plots(r *record.Recording) []figurePlot {
 	make := func(title, caption string, p Plot) figurePlot {
 		p.Bands = bands(r)
@@ -32,12 +35,19 @@ func plots(r *record.Recording) []figurePlot {
 		make("Pods waiting", "pending or starting, by the layer that is to take them", Plot{Series: byLayer(r, record.Layers[:3], func(s record.Sample, l record.Layer) float64 {
 			return float64(s.Pods[l].Pending + s.Pods[l].Starting)
 		})}),
-		make("Nodes", "ready nodes by layer; NodeClaims whatever their state", Plot{Series: append(byLayer(r, record.Layers, func(s record.Sample, l record.Layer) float64 {
+		make("Nodes", "ready nodes, stacked", Plot{Stacked: true, Series: byLayer(r, bottomUp, func(s record.Sample, l record.Layer) float64 {
 			return float64(s.NodesReady[l])
-		}), Series{Name: "NodeClaims", Class: "c5 dashed", Points: points(r, func(s record.Sample) float64 { return float64(s.Claims.Total()) })})}),
-		make("Cost", "US dollars per hour at list price: instances with their boot volumes, virtual pods as billed, stacked", Plot{Stacked: true, Unit: "$", Series: byLayer(r,
-			[]record.Layer{record.LayerSystem, record.LayerFixed, record.LayerVirtual, record.LayerKarpenter},
-			func(s record.Sample, l record.Layer) float64 { return s.Cost[l] })}),
+		})}),
+		make("NodeClaims and instances", "what Karpenter has asked for, and what OCI runs for it", Plot{Series: []Series{
+			{Name: "NodeClaims", Class: "c5 dashed", Points: points(r, func(s record.Sample) float64 { return float64(s.Claims.Total()) })},
+			{Name: "instances provisioning or running", Class: "c2", Points: points(r, func(s record.Sample) float64 {
+				return float64(s.Instances["PROVISIONING"] + s.Instances["RUNNING"])
+			})},
+			{Name: "instances terminating", Class: "c4", Points: points(r, func(s record.Sample) float64 { return float64(s.Instances["TERMINATING"]) })},
+		}}),
+		make("Cost", "US dollars per hour at list price: instances with their boot volumes, virtual pods as billed, stacked", Plot{Stacked: true, Unit: "$", Series: byLayer(r, bottomUp, func(s record.Sample, l record.Layer) float64 {
+			return s.Cost[l]
+		})}),
 		make("OCI calls", "requests of the controller since its start", Plot{Series: []Series{
 			{Name: "calls", Class: "c1", Points: points(r, func(s record.Sample) float64 { return float64(s.OCICalls) })},
 			{Name: "answered with an error", Class: "c6", Points: points(r, func(s record.Sample) float64 { return float64(s.OCIErrors) })},

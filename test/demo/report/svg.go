@@ -36,7 +36,7 @@ type Plot struct {
 // The plot's geometry in SVG units; the page scales it to its width.
 const (
 	plotWidth, plotHeight      = 1000.0, 250.0
-	leftEdge, rightEdge        = 58.0, 988.0
+	leftEdge, rightEdge        = 58.0, 976.0
 	topEdge, bottomEdge        = 26.0, 218.0
 	wantedTicksX, wantedTicksY = 8, 4
 )

@@ -152,7 +152,7 @@ func (r *Recorder) Sample() Sample {
 	r.update(func(now time.Time) {
 		r.readInstances(now)
 		s = Sample{
-			At: now, Pods: r.countPods(), Claims: r.countClaims(), Instances: map[string]int{}, OCIErrors: failed, Cost: cost,
+			At: now, Pods: r.countPods(), Claims: r.countClaims(), Instances: map[string]int{}, OCIErrors: failed, Calls: calls, Cost: cost,
 		}
 		s.NodesReady, s.NodesOther = r.countNodes()
 		for _, n := range calls {

@@ -158,6 +158,7 @@ type Sample struct {
 	Instances  map[string]int      `json:"instances"` // those of the controller, by lifecycle state
 	OCICalls   int                 `json:"ociCalls"`  // since the controller's start
 	OCIErrors  int                 `json:"ociErrors"`
+	Calls      map[string]int      `json:"-"`    // OCI calls by operation; in memory only, the recording has the totals
 	Cost       map[Layer]float64   `json:"cost"` // US dollars per hour at list price
 }
 
