@@ -154,13 +154,13 @@ func readAdmin(r *http.Request, into any) error {
 	return nil
 }
 
-func created[T any](make func(*Simulator, T) (string, error)) func(*Simulator, *http.Request) (any, error) {
+func created[T any](build func(*Simulator, T) (string, error)) func(*Simulator, *http.Request) (any, error) {
 	return func(s *Simulator, r *http.Request) (any, error) {
 		var spec T
 		if err := readAdmin(r, &spec); err != nil {
 			return nil, err
 		}
-		id, err := make(s, spec)
+		id, err := build(s, spec)
 		return map[string]string{"id": id}, err
 	}
 }

@@ -1,7 +1,7 @@
 package ocisim
 
 import (
-	"crypto/md5" //nolint:gosec // OCI's key fingerprint is defined as an MD5 sum
+	"crypto/md5" // OCI defines the fingerprint of a key as an MD5 sum
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -24,13 +24,13 @@ func (s *Simulator) ConfigurationProvider() (common.ConfigurationProvider, error
 	if err != nil {
 		return nil, fmt.Errorf("making a signing key: %w", err)
 	}
-	print, err := fingerprint(&key.PublicKey)
+	finger, err := fingerprint(&key.PublicKey)
 	if err != nil {
 		return nil, err
 	}
 	w := s.world
-	s.Trust(keyID(w, print), &key.PublicKey)
-	return common.NewRawConfigurationProvider(w.TenancyID, w.UserID, w.Region, print, string(pemKey(key)), nil), nil
+	s.Trust(keyID(w, finger), &key.PublicKey)
+	return common.NewRawConfigurationProvider(w.TenancyID, w.UserID, w.Region, finger, string(pemKey(key)), nil), nil
 }
 
 // WriteSDKConfig writes an OCI configuration file (profile DEFAULT) and a new private key into the folder, which is made when missing, and returns the
@@ -54,7 +54,7 @@ func writeSDKConfig(dir string, w World) (path, id string, public *rsa.PublicKey
 	if err != nil {
 		return "", "", nil, fmt.Errorf("making a signing key: %w", err)
 	}
-	print, err := fingerprint(&key.PublicKey)
+	finger, err := fingerprint(&key.PublicKey)
 	if err != nil {
 		return "", "", nil, err
 	}
@@ -70,11 +70,11 @@ func writeSDKConfig(dir string, w World) (path, id string, public *rsa.PublicKey
 		return "", "", nil, fmt.Errorf("writing the signing key: %w", err)
 	}
 	path = filepath.Join(dir, "config")
-	text := fmt.Sprintf("[DEFAULT]\nuser=%s\nfingerprint=%s\ntenancy=%s\nregion=%s\nkey_file=%s\n", w.UserID, print, w.TenancyID, w.Region, keyFile)
+	text := fmt.Sprintf("[DEFAULT]\nuser=%s\nfingerprint=%s\ntenancy=%s\nregion=%s\nkey_file=%s\n", w.UserID, finger, w.TenancyID, w.Region, keyFile)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return "", "", nil, fmt.Errorf("writing the configuration: %w", err)
 	}
-	return path, keyID(w, print), &key.PublicKey, nil
+	return path, keyID(w, finger), &key.PublicKey, nil
 }
 
 func keyID(w World, fingerprint string) string {
@@ -91,7 +91,7 @@ func fingerprint(key *rsa.PublicKey) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding the public key: %w", err)
 	}
-	sum := md5.Sum(der) //nolint:gosec // see above
+	sum := md5.Sum(der)
 	digits := hex.EncodeToString(sum[:])
 	pairs := make([]string, 0, len(sum))
 	for i := 0; i < len(digits); i += 2 {

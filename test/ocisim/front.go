@@ -15,6 +15,7 @@ type eitherListener struct {
 	config *tls.Config
 }
 
+// Accept returns a connection whose protocol is still open.
 func (l *eitherListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -48,6 +49,7 @@ func (c *eitherConn) decide() error {
 	return c.err
 }
 
+// Read reads what the client says, decrypted where it speaks TLS.
 func (c *eitherConn) Read(b []byte) (int, error) {
 	if err := c.decide(); err != nil {
 		return 0, err
@@ -55,6 +57,7 @@ func (c *eitherConn) Read(b []byte) (int, error) {
 	return c.talk.Read(b)
 }
 
+// Write answers in the protocol the client has chosen.
 func (c *eitherConn) Write(b []byte) (int, error) {
 	if err := c.decide(); err != nil {
 		return 0, err
@@ -68,6 +71,7 @@ type prefixedConn struct {
 	prefix []byte
 }
 
+// Read returns the bytes already read first.
 func (c *prefixedConn) Read(b []byte) (int, error) {
 	if len(c.prefix) == 0 {
 		return c.Conn.Read(b)
@@ -92,6 +96,7 @@ func newTunnels(inner http.Handler, config *tls.Config, addr net.Addr) *tunnels 
 	return &tunnels{inner: inner, config: config, addr: addr, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
+// ServeHTTP opens tunnels and passes every other request on.
 func (t *tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		t.inner.ServeHTTP(w, r)
@@ -131,7 +136,7 @@ func (t *tunnels) hand(conn net.Conn) {
 	}
 }
 
-// Accept, Close and Addr make the tunnels a listener for the same HTTP server.
+// Accept returns the next tunnel: with Close and Addr, the tunnels are a listener for the same HTTP server.
 func (t *tunnels) Accept() (net.Conn, error) {
 	select {
 	case conn := <-t.conns:
@@ -141,11 +146,13 @@ func (t *tunnels) Accept() (net.Conn, error) {
 	}
 }
 
+// Close makes Accept fail from then on.
 func (t *tunnels) Close() error {
 	t.once.Do(func() { close(t.closed) })
 	return nil
 }
 
+// Addr is the server's address.
 func (t *tunnels) Addr() net.Addr { return t.addr }
 
 // ociHost says whether a host name belongs to Oracle's cloud, in whatever realm (oraclecloud.com, oraclegovcloud.uk, oraclecloud26.com, ...).

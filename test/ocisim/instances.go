@@ -25,21 +25,21 @@ func listInstances(s *Simulator, c *call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []core.Instance
+	out := make([]*instance, 0, len(s.state.instances.ids))
 	for _, i := range s.state.instances.all() {
-		m := i.model
+		m := &i.model
 		if *m.CompartmentId == compartment && !c.now.Before(i.listedFrom) && c.is("availabilityDomain", *m.AvailabilityDomain) &&
 			c.is("displayName", *m.DisplayName) && c.is("lifecycleState", string(m.LifecycleState)) &&
-			c.is("capacityReservationId", lo.FromPtr(m.CapacityReservationId)) && !c.query.Has("computeClusterId") {
-			out = append(out, m)
+			c.is("capacityReservationId", lo.FromPtr(m.CapacityReservationId)) && c.is("computeClusterId", i.computeClusterID) {
+			out = append(out, i)
 		}
 	}
-	byTime := func(a, b core.Instance) int { return a.TimeCreated.Compare(b.TimeCreated.Time) }
-	byName := func(a, b core.Instance) int { return strings.Compare(*a.DisplayName, *b.DisplayName) }
+	byTime := func(a, b *instance) int { return a.created.Compare(b.created) }
+	byName := func(a, b *instance) int { return strings.Compare(*a.model.DisplayName, *b.model.DisplayName) }
 	if err := sortList(c, out, byTime, byName); err != nil {
 		return nil, err
 	}
-	return list(c, out, func(m core.Instance) string { return *m.Id })
+	return listAs(c, out, func(i *instance) string { return *i.model.Id }, func(i *instance) core.Instance { return i.model })
 }
 
 // instanceOf finds the instance a request's path names and holds it against if-match.

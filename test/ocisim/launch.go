@@ -12,25 +12,26 @@ import (
 
 // instance is a compute instance with what the API does not show.
 type instance struct {
-	model          core.Instance
-	shape          core.Shape
-	size           size
-	revision       int // the etag
-	turn           int // grows with every transition, so that a planned one can see it has been overtaken
-	boots          int
-	created        time.Time
-	running        time.Time
-	terminated     time.Time
-	listedFrom     time.Time
-	reason         string
-	privateIP      string
-	subnetID       string
-	nsgIDs         []string
-	bootVolumeID   string
-	bootVolumeGB   int64
-	bootVolumeVPUs int64
-	preserveBoot   bool
-	preserveData   bool
+	model            core.Instance
+	shape            core.Shape
+	size             size
+	revision         int // the etag
+	turn             int // grows with every transition, so that a planned one can see it has been overtaken
+	boots            int
+	created          time.Time
+	running          time.Time
+	terminated       time.Time
+	listedFrom       time.Time
+	reason           string
+	privateIP        string
+	subnetID         string
+	computeClusterID string
+	nsgIDs           []string
+	bootVolumeID     string
+	bootVolumeGB     int64
+	bootVolumeVPUs   int64
+	preserveBoot     bool
+	preserveData     bool
 }
 
 // launchEffects are the scripted oddities of one launch.
@@ -153,7 +154,8 @@ func (s *Simulator) create(p *launchPlan, fd string, effects launchEffects, now 
 		name = "instance" + now.UTC().Format("20060102150405")
 	}
 	i := &instance{shape: p.shape, size: p.size, created: now, listedFrom: now.Add(max(s.options.ListLag, effects.listLag)), bootVolumeGB: p.bootVolumeGB,
-		bootVolumeVPUs: p.bootVolumeVPUs, subnetID: *p.vnic.subnet.model.Id, nsgIDs: p.vnic.details.NsgIds, preserveData: true}
+		bootVolumeVPUs: p.bootVolumeVPUs, subnetID: *p.vnic.subnet.model.Id, nsgIDs: p.vnic.details.NsgIds, preserveData: true,
+		computeClusterID: lo.FromPtr(d.ComputeClusterId)}
 	i.model = core.Instance{AvailabilityDomain: d.AvailabilityDomain, CompartmentId: d.CompartmentId, Id: lo.ToPtr(id), DisplayName: lo.ToPtr(name),
 		LifecycleState: core.InstanceLifecycleStateProvisioning, Region: lo.ToPtr(regionInIDs(s.world.Region)), Shape: d.Shape, TimeCreated: stamp(now),
 		CapacityReservationId: lo.EmptyableToPtr(lo.FromPtr(d.CapacityReservationId)), ClusterPlacementGroupId: d.ClusterPlacementGroupId,
@@ -174,7 +176,7 @@ func (s *Simulator) create(p *launchPlan, fd string, effects launchEffects, now 
 	boot, bootLink := s.makeBootVolume(p, i, now)
 	s.makeDataVolumes(p, i, now)
 	if p.reservation != nil {
-		p.reservation.use(p, 1)
+		p.reservation.use()
 	}
 	work := s.newWorkRequest(operationLaunch, i, workrequests.WorkRequestResourceActionTypeInProgress, now)
 	s.planProvisioning(i, v, link, boot, bootLink, work, effects)

@@ -65,7 +65,7 @@ type Options struct {
 
 // TLSOptions say where the CA of a TLS simulator lives.
 type TLSOptions struct {
-	// Dir keeps ca.pem, bundle.pem and ca-key.pem; an existing CA is used again. Required.
+	// Dir keeps ca.pem and ca-key.pem; an existing CA is used again. Required.
 	Dir string
 }
 

@@ -9,11 +9,20 @@ import (
 // list answers the page of items that the request asks for, as a bare array. key identifies an item; a page starts behind the last item of the page
 // before, so items that come or go between two pages neither repeat nor hide others.
 func list[T any](c *call, items []T, key func(T) string) (*reply, error) {
+	return listAs(c, items, key, func(item T) T { return item })
+}
+
+// listAs is list for items that are rendered only once they are known to be on the page.
+func listAs[T, R any](c *call, items []T, key func(T) string, render func(T) R) (*reply, error) {
 	page, next, err := cutPage(c, items, key)
 	if err != nil {
 		return nil, err
 	}
-	rep := ok(page)
+	out := make([]R, 0, len(page))
+	for _, item := range page {
+		out = append(out, render(item))
+	}
+	rep := ok(out)
 	if next != "" {
 		rep.with("opc-next-page", next)
 	}
@@ -46,7 +55,7 @@ func cutPage[T any](c *call, items []T, key func(T) string) (page []T, next stri
 		}
 	}
 	end := min(start+size, len(items))
-	page = append(make([]T, 0, end-start), items[start:end]...)
+	page = items[start:end]
 	if end < len(items) {
 		next = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(end) + "|" + key(items[end-1])))
 	}

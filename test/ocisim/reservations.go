@@ -71,8 +71,8 @@ func (r *reservation) fits(p *launchPlan, fd string) bool {
 	return z == nil || (float64(*z.Ocpus) == p.size.ocpus && float64(*z.MemoryInGBs) == p.size.memoryGB)
 }
 
-func (r *reservation) use(_ *launchPlan, n int64) { r.resize(n, *r.model.ReservedInstanceCount) }
-func (r *reservation) giveBack(*instance)         { r.resize(-1, *r.model.ReservedInstanceCount) }
+func (r *reservation) use()      { r.resize(1, *r.model.ReservedInstanceCount) }
+func (r *reservation) giveBack() { r.resize(-1, *r.model.ReservedInstanceCount) }
 
 // resize changes the counts on a copy, as an answer on its way out may still hold the old one.
 func (r *reservation) resize(used, reserved int64) {

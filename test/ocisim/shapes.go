@@ -51,15 +51,7 @@ func listShapes(s *Simulator, c *call) (*reply, error) {
 			}
 		}
 	}
-	page, next, err := cutPage(c, out, func(p placed) string { return p.ad + "/" + *p.Shape.Shape })
-	if err != nil {
-		return nil, err
-	}
-	rep := ok(lo.Map(page, func(p placed, _ int) core.Shape { return p.Shape }))
-	if next != "" {
-		rep.with("opc-next-page", next)
-	}
-	return rep, nil
+	return listAs(c, out, func(p placed) string { return p.ad + "/" + *p.Shape.Shape }, func(p placed) core.Shape { return p.Shape })
 }
 
 // offered says whether the AD has hosts for the shape.
