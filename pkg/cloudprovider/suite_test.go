@@ -121,6 +121,8 @@ func (s *suite) claim(name string, more ...karpv1.NodeSelectorRequirementWithMin
 	c.Spec.Requirements = append([]karpv1.NodeSelectorRequirementWithMinValues{
 		{Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: names},
 		{Key: karpv1.NodePoolLabelKey, Operator: corev1.NodeSelectorOpIn, Values: []string{"burst"}},
+		{Key: v1alpha1.LabelNodeClass, Operator: corev1.NodeSelectorOpIn, Values: []string{"burst"}},
+		{Key: "workload-type", Operator: corev1.NodeSelectorOpIn, Values: []string{"stateful"}},
 	}, more...)
 	c.Spec.Taints = []corev1.Taint{{Key: "workload-type", Value: "stateful", Effect: corev1.TaintEffectNoSchedule}}
 	c.Spec.Resources.Requests = corev1.ResourceList{

@@ -43,7 +43,8 @@ type filter struct {
 // filters are applied in this order; the first that leaves nothing names the reason.
 var filters = []filter{
 	{name: "meets the NodeClaim's requirements", keep: func(c claim, o Candidate) bool {
-		return o.Type.Requirements.IsCompatible(c.requirements, scheduling.AllowUndefinedWellKnownLabels) &&
+		// The claim is the left side: it has labels of the NodePool's own that no instance type defines.
+		return c.requirements.IsCompatible(o.Type.Requirements, scheduling.AllowUndefinedWellKnownLabels) &&
 			c.requirements.IsCompatible(o.Offering.Requirements, scheduling.AllowUndefinedWellKnownLabels)
 	}},
 	{name: "is large enough for its pods", keep: func(c claim, o Candidate) bool {
