@@ -3,6 +3,7 @@ package simsource
 
 import (
 	"context"
+	"net"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
@@ -41,4 +42,13 @@ func Convert(i ocisim.Instance) kubelets.Instance {
 		VCPUs: i.VCPUs, OCPUs: i.OCPUs, MemoryGB: i.MemoryGB, GPUs: i.GPUs, BootVolumeSizeGB: i.BootVolumeSizeGB, Preemptible: i.Preemptible,
 		PrivateIP: i.PrivateIP, Metadata: i.Metadata, ExtendedMetadata: i.ExtendedMetadata, FreeformTags: i.FreeformTags, Boots: i.Boots,
 	}
+}
+
+// Endpoint is the host of the simulated cluster's private API endpoint, which nodes have to be given.
+func Endpoint(w ocisim.World) string {
+	host, _, err := net.SplitHostPort(w.PrivateEndpoint)
+	if err != nil {
+		return w.PrivateEndpoint
+	}
+	return host
 }
