@@ -19,17 +19,36 @@ type family struct {
 	shape *shape.Shape
 	// cells are in the order of usefulness.
 	cells []*cell
-	// unitPrice compares shapes of one architecture: the price of 4 vCPUs with 16 GB, or of the shape itself when its size is fixed.
-	unitPrice float64
+	// perVCPU and perGB are the unit prices of a flexible shape; a fixed one has only the price of its size, in price.
+	perVCPU, perGB float64
+	price          float64
 	// knownPrice is false when the price was guessed from a relative.
 	knownPrice bool
 }
 
-// Reference size for comparing flexible shapes: the middle of what general workloads ask for.
+// Reference size at which flexible shapes are compared: the middle of what general workloads ask for.
 const (
 	referenceVCPUs    = 4
 	referenceMemoryGB = 16
 )
+
+// setPrices reads the prices that compare shapes. A flexible shape's price is linear in OCPUs and memory, so two sizes tell both parts.
+func (f *family) setPrices(prices pricing.Provider) {
+	s := f.shape
+	if !f.sizable() {
+		c := f.cells[0]
+		f.price, f.knownPrice = prices.OnDemand(s, c.ocpus, c.memoryGB, pricing.BaselineFull)
+		return
+	}
+	ocpus := referenceVCPUs / float64(s.VCPUsPerOCPU)
+	f.price, f.knownPrice = prices.OnDemand(s, ocpus, referenceMemoryGB, pricing.BaselineFull)
+	double, _ := prices.OnDemand(s, ocpus, 2*referenceMemoryGB, pricing.BaselineFull)
+	f.perGB = (double - f.price) / referenceMemoryGB
+	f.perVCPU = (f.price - referenceMemoryGB*f.perGB) / referenceVCPUs
+}
+
+// plain says whether the shape has nothing that only some shapes have: then a flexible shape can stand in for it.
+func (f *family) plain() bool { return f.shape.GPUs == 0 && !f.shape.RDMA && f.shape.LocalNVMeGB == 0 }
 
 // newCatalog makes all cells of a snapshot. Its cost is linear in the number of shapes.
 func newCatalog(snapshot *shape.Snapshot, prices pricing.Provider) []family {
@@ -46,11 +65,7 @@ func newCatalog(snapshot *shape.Snapshot, prices pricing.Provider) []family {
 		if len(f.cells) == 0 {
 			continue
 		}
-		ocpus, memoryGB := s.OCPUs, s.MemoryGB
-		if f.sizable() {
-			ocpus, memoryGB = referenceVCPUs/float64(s.VCPUsPerOCPU), referenceMemoryGB
-		}
-		f.unitPrice, f.knownPrice = prices.OnDemand(s, ocpus, memoryGB, pricing.BaselineFull)
+		f.setPrices(prices)
 		families = append(families, f)
 	}
 	return families

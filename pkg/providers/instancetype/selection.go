@@ -1,6 +1,7 @@
 package instancetype
 
 import (
+	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,10 +16,8 @@ import (
 const (
 	// maxTypes bounds the types of a NodePool. Core's scheduling time grows with it (500 pods: 300 types 0.25 s, 1000 types 1 s).
 	maxTypes = 300
-	// gridStep coarsens the number of points a shape gets, so that small changes of the catalogue do not change the list.
-	gridStep = 8
-	// minPoints is how many points a shape keeps, however many shapes there are.
-	minPoints = 6
+	// gridStep coarsens the number of points a shape gets, so that small changes of the catalogue seldom change the list.
+	gridStep = 4
 
 	// limitShare keeps one node's size under this part of a NodePool's limits. In each scheduling loop core charges every new node
 	// at the largest type that is still possible for it, so a type as large as the limit would let a loop buy one node only.
@@ -28,11 +27,27 @@ const (
 	alwaysOfferedMemoryGB = 256
 )
 
-// tiers share the grid's budget among shapes by price relative to the cheapest shape of the same architecture: the dearer shapes are
-// chosen only when the cheap ones cannot be had, and then a coarse grid is good enough.
-var tiers = []struct{ priceRatio, weight float64 }{{1.10, 1}, {1.30, 0.5}}
+// tier says how much of the grid a flexible shape gets.
+type tier struct {
+	// priceRatio is the highest price in the tier relative to the cheapest flexible shape of the same architecture.
+	priceRatio float64
+	// weight is the part of the points that the cheapest shapes get.
+	weight float64
+	// points are had however many shapes there are.
+	points int
+}
 
-const lastTierWeight = 0.25
+// tiers share the budget by price: dear shapes are bought only when the cheap ones cannot be had, and then a coarse grid is good enough.
+// They are measured, see designs/0004-instance-types.md.
+var tiers = []tier{{1.10, 1, 6}, {1.30, 0.5, 6}, {math.Inf(1), 0, 4}}
+
+const (
+	// equalPrice is how close prices are of shapes that share points among them: what one does not offer, its twin does.
+	equalPrice = 1.02
+	// dearRatio is the price of a fixed shape relative to the same size of the cheapest flexible one from which it is left out when the
+	// budget is short (previous generations).
+	dearRatio = 1.30
+)
 
 // selector picks the cells that one NodePool is offered.
 type selector struct {
@@ -133,77 +148,130 @@ func (s *selector) withinLimits(c *cell) bool {
 	return (s.limitVCPUs == 0 || float64(c.vcpus) <= maxVCPUs) && (s.limitMemoryGB == 0 || c.memoryGB <= maxMemoryGB)
 }
 
+// asksForShapes says whether the requirements name shapes, families or generations; then none of them is left out for its price.
+func (s *selector) asksForShapes() bool {
+	return slices.ContainsFunc([]string{
+		corev1.LabelInstanceTypeStable, v1alpha1.LabelInstanceShapeName, v1alpha1.LabelInstanceFamily, v1alpha1.LabelInstanceGeneration,
+	}, func(key string) bool {
+		return s.requirements.Has(key) && s.requirements.Get(key).Operator() == corev1.NodeSelectorOpIn
+	})
+}
+
 // choose picks the cells of a catalogue: all that the requirements, images and limits leave, with as many points of each flexible shape as
 // fit under maxTypes.
 func (s *selector) choose(catalog []family, snapshot *shape.Snapshot) []*cell {
 	anySize := s.asksForSize()
-	var fixed []*cell
-	var sizable []family
+	var fixed, sizable []family
 	for i := range catalog {
-		f := &catalog[i]
+		f := catalog[i]
 		if !s.hasImage(f.cells[0]) {
 			continue
 		}
-		kept := slices.DeleteFunc(slices.Clone(f.cells), func(c *cell) bool {
+		f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c *cell) bool {
 			return !c.meets(s.requirements) || !(anySize || s.withinLimits(c))
 		})
 		switch {
-		case len(kept) == 0:
+		case len(f.cells) == 0:
 		case f.sizable():
-			sizable = append(sizable, family{shape: f.shape, cells: kept, unitPrice: f.unitPrice, knownPrice: f.knownPrice})
+			sizable = append(sizable, f)
 		default:
-			fixed = append(fixed, kept...)
+			fixed = append(fixed, f)
 		}
 	}
-	chosen := append(fixed, shareBudget(sizable, maxTypes-len(fixed))...)
-	chosen = s.addNamed(chosen, snapshot)
+	chosen := cellsOf(fixed)
+	points, complete := shareBudget(sizable, maxTypes-len(chosen))
+	if !complete && !s.asksForShapes() {
+		chosen = cellsOf(slices.DeleteFunc(fixed, func(f family) bool { return dear(f, sizable) }))
+		points, _ = shareBudget(sizable, maxTypes-len(chosen))
+	}
+	chosen = s.addNamed(append(chosen, points...), snapshot)
 	sortCells(chosen)
 	return chosen
 }
 
-// shareBudget takes the first points of each shape's grid, as many as the budget allows, fewer of the dear shapes.
-func shareBudget(families []family, budget int) []*cell {
-	weights := make([]float64, len(families))
-	for i, f := range families {
-		weights[i] = weightOf(f, families)
+func cellsOf(families []family) (cells []*cell) {
+	for _, f := range families {
+		cells = append(cells, f.cells...)
+	}
+	return cells
+}
+
+// dear says whether a fixed shape costs much more than a flexible shape of the same size and architecture.
+func dear(fixed family, sizable []family) bool {
+	if !fixed.plain() {
+		return false
+	}
+	c := fixed.cells[0]
+	return slices.ContainsFunc(sizable, func(f family) bool {
+		same := f.perVCPU*float64(c.vcpus) + f.perGB*c.memoryGB
+		return f.shape.Arch == fixed.shape.Arch && f.knownPrice && fixed.price > dearRatio*same
+	})
+}
+
+// share is what one flexible shape gets of the grid: its tier, and its turn among the shapes that cost the same.
+type share struct {
+	tier
+	turn, of int
+}
+
+// shareBudget takes the first points of each shape's grid, as many as the budget allows, fewer of the dear shapes. Shapes that cost the
+// same take turns. complete says that all points fitted.
+func shareBudget(families []family, budget int) (cells []*cell, complete bool) {
+	shares := make([]share, len(families))
+	for i := range families {
+		shares[i] = shareOf(i, families)
 	}
 	take := func(points int) (cells []*cell) {
 		for i, f := range families {
-			last := max(minPoints, int(float64(points)*weights[i]))
+			limit := int(float64(points) * shares[i].weight)
 			for _, c := range f.cells {
 				// Ranks are places in the whole list, so that a grid is part of every finer one.
-				if c.rank < last {
+				if c.rank < shares[i].points || (c.rank < limit && c.rank%shares[i].of == shares[i].turn) {
 					cells = append(cells, c)
 				}
 			}
 		}
 		return cells
 	}
-	chosen := take(minPoints)
-	for points := gridStep; points <= grid.Len(); points += gridStep {
+	if all := cellsOf(families); len(all) <= budget {
+		return all, true
+	}
+	chosen := take(0)
+	for points := gridStep; points <= 2*grid.Len(); points += gridStep {
 		more := take(points)
 		if len(more) > budget {
 			break
 		}
 		chosen = more
 	}
-	return chosen
+	return chosen, false
 }
 
-// weightOf compares a shape with the cheapest of its architecture.
-func weightOf(f family, families []family) float64 {
-	cheapest := f.unitPrice
-	for _, other := range families {
-		if other.shape.Arch == f.shape.Arch && other.knownPrice {
-			cheapest = min(cheapest, other.unitPrice)
+// shareOf compares a shape with the others of its architecture.
+func shareOf(i int, families []family) share {
+	f := families[i]
+	cheapest := f.price
+	out := share{of: 1}
+	for j, other := range families {
+		if other.shape.Arch != f.shape.Arch || !other.knownPrice {
+			continue
+		}
+		cheapest = min(cheapest, other.price)
+		if j != i && f.knownPrice && max(other.price, f.price) <= equalPrice*min(other.price, f.price) {
+			out.of++
+			if j < i {
+				out.turn++
+			}
 		}
 	}
-	for _, tier := range tiers {
-		if f.unitPrice <= cheapest*tier.priceRatio {
-			return tier.weight
+	out.tier = tiers[len(tiers)-1] // also where the price is a guess
+	for _, t := range tiers {
+		if f.knownPrice && f.price <= cheapest*t.priceRatio {
+			out.tier = t
+			break
 		}
 	}
-	return lastTierWeight
+	return out
 }
 
 // addNamed adds the types that are asked for by name or in use and are not chosen yet.

@@ -12,6 +12,7 @@ import (
 	"go/format"
 	"math"
 	"os"
+	"slices"
 )
 
 // Unit prices of E5 in dollars an hour (price list parts B97384 and B97385, an OCPU being two vCPUs). The order hardly depends on them:
@@ -31,17 +32,23 @@ const (
 	uncoveredRatio     = 2
 )
 
+const (
+	// defaultCount is a little under what one NodePool may be offered: more can never be used.
+	defaultCount = 288
+	roundCount   = 64
+)
+
 type point struct{ vcpus, memoryGB int }
 
 type demand struct{ vcpus, memoryGB, price float64 }
 
 func main() {
 	out := flag.String("out", "", "file to write; without it the mean excess for some grid sizes is printed")
-	count := flag.Int("count", 160, "how many points to order")
+	count := flag.Int("count", defaultCount, "how many points to order")
 	flag.Parse()
-	order, excess := rank(candidates(), demands(), *count)
+	order, excess := rank(demands(), *count)
 	if *out == "" {
-		for _, n := range []int{8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160} {
+		for _, n := range []int{8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 240, 288} {
 			if n <= len(excess) {
 				fmt.Printf("%4d points: %5.1f %% above made to measure\n", n, 100*(excess[n-1]-1))
 			}
@@ -54,15 +61,24 @@ func main() {
 	}
 }
 
-// candidates are sizes a person would call round: every combination of vCPUs and GB per vCPU with a whole number of GB. All but the
-// single vCPU are even, because an x86 OCPU is two vCPUs.
-func candidates() []point {
-	vcpus := []int{1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 224, 252}
-	ratios := []float64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32}
+// candidates are the sizes to choose from: every combination of vCPUs and GB per vCPU with a whole number of GB. All vCPUs but the single
+// one are even, because an x86 OCPU is two. round are those that a person would call round; they alone make up the first roundCount
+// points, so that short grids have sizes one can remember, at no cost that can be measured.
+func candidates() (round, all []point) {
+	roundVCPUs := []int{1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 224, 252}
+	allVCPUs := slices.Concat(roundVCPUs, []int{18, 22, 26, 30, 44, 52, 60, 88, 104, 120})
+	return combine(roundVCPUs, []float64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32}),
+		combine(allVCPUs, []float64{1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32})
+}
+
+// minGB is the least memory of a size: below it nothing is left for pods after the reservations.
+const minGB = 4
+
+func combine(vcpus []int, gbPerVCPU []float64) []point {
 	var out []point
 	for _, v := range vcpus {
-		for _, r := range ratios {
-			if gb := float64(v) * r; gb == math.Trunc(gb) && gb >= 4 {
+		for _, r := range gbPerVCPU {
+			if gb := float64(v) * r; gb == math.Trunc(gb) && gb >= minGB {
 				out = append(out, point{v, int(gb)})
 			}
 		}
@@ -93,27 +109,33 @@ func radicalInverse(i, base int) float64 {
 }
 
 // rank orders candidates greedily and tells the mean ratio of price to made-to-measure after each.
-func rank(candidates []point, demands []demand, count int) (order []point, excess []float64) {
+func rank(demands []demand, count int) (order []point, excess []float64) {
+	round, all := candidates()
 	best := make([]float64, len(demands)) // the price of the cheapest chosen size that holds the demand
 	for i, d := range demands {
 		best[i] = uncoveredRatio * d.price
 	}
-	chosen := make([]bool, len(candidates))
-	for len(order) < min(count, len(candidates)) {
-		next, gain := -1, -1.0
-		for c, p := range candidates {
-			if chosen[c] {
+	chosen := map[point]bool{}
+	for len(order) < min(count, len(all)) {
+		from := all
+		if len(order) < roundCount {
+			from = round
+		}
+		var next point
+		gain := -1.0
+		for _, p := range from {
+			if chosen[p] {
 				continue
 			}
 			if g := gainOf(p, demands, best); g > gain {
-				next, gain = c, g
+				next, gain = p, g
 			}
 		}
 		chosen[next] = true
-		order = append(order, candidates[next])
+		order = append(order, next)
 		total := 0.0
 		for i, d := range demands {
-			if price, ok := priceFor(candidates[next], d); ok && price < best[i] {
+			if price, ok := priceFor(next, d); ok && price < best[i] {
 				best[i] = price
 			}
 			total += best[i] / d.price
