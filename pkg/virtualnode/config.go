@@ -53,7 +53,7 @@ type Markers struct {
 type Config struct {
 	// Taint is the one that pods meant for virtual nodes tolerate. Tolerating it is what makes a pod a candidate for them.
 	Taint corev1.Taint
-	// Markers recognise virtual nodes.
+	// Markers recognise virtual nodes; the taint does so without being named here again.
 	Markers Markers
 	// OverflowAfter hands a pod that has been unschedulable for this long to core, if a NodePool could take it. 0 is off.
 	OverflowAfter time.Duration
@@ -176,13 +176,16 @@ func validateKey(what, key string) error {
 	return nil
 }
 
-// IsVirtual tells whether the node bears any of the markers.
+// IsVirtual tells whether the node bears the taint or any of the markers.
 func (c *Config) IsVirtual(node *corev1.Node) bool {
 	if node == nil {
 		return false
 	}
-	for i := range c.Markers.Taints {
-		for j := range node.Spec.Taints {
+	for j := range node.Spec.Taints {
+		if node.Spec.Taints[j].MatchTaint(&c.Taint) && node.Spec.Taints[j].Value == c.Taint.Value {
+			return true
+		}
+		for i := range c.Markers.Taints {
 			if taintMarks(&c.Markers.Taints[i], &node.Spec.Taints[j]) {
 				return true
 			}

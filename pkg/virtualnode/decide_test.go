@@ -137,6 +137,14 @@ func TestRecognisingVirtualNodes(t *testing.T) {
 	}
 }
 
+func TestTheConfiguredTaintMarksVirtualNodes(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Markers = Markers{Labels: []Marker{{Key: "x"}}}
+	cfg.Taint = corev1.Taint{Key: "burst", Value: "yes", Effect: corev1.TaintEffectNoSchedule}
+	require.True(t, cfg.IsVirtual(&corev1.Node{Spec: corev1.NodeSpec{Taints: []corev1.Taint{cfg.Taint}}}))
+	require.False(t, cfg.IsVirtual(&corev1.Node{Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: "burst", Value: "no", Effect: cfg.Taint.Effect}}}}))
+}
+
 func TestOverflow(t *testing.T) {
 	on := func(d time.Duration) Config { cfg := DefaultConfig(); cfg.OverflowAfter = d; return cfg }
 	wait := func(left time.Duration) Decision {
