@@ -11,7 +11,10 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Exit statuses. exitInterrupted is what shells use for a program ended by Ctrl-C.
@@ -26,7 +29,12 @@ var errInterrupted = errors.New("interrupted")
 // errChecksFailed ends the program with a status although everything has been told already.
 var errChecksFailed = errors.New("checks failed")
 
-func main() { os.Exit(run()) }
+func main() {
+	// Libraries log to nobody: what matters is said by the screen, and the parts of the cluster have log files of their own.
+	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	os.Exit(run())
+}
 
 func run() int {
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -267,4 +267,3 @@ func (e *Environment) leftVolumes(ctx context.Context, w ocisim.World) ([]string
 		}
 	}
 }
-

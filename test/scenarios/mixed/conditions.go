@@ -2,6 +2,7 @@ package mixed
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,22 +28,22 @@ func both(conditions ...condition) condition {
 // running is met when exactly want pods of an app exist, all of them running on nodes of the given layers.
 func running(app string, want int, layers ...record.Layer) condition {
 	return func(r *record.Recording) (bool, string) {
-		well, others := 0, []string(nil)
+		well, others := 0, map[string]int{}
 		for _, p := range alive(r, app) {
 			switch {
 			case !p.Deleting.IsZero():
-				others = append(others, p.Name+" is ending")
+				others["ending"]++
 			case p.Running.IsZero():
-				others = append(others, fmt.Sprintf("%s waits (%s)", p.Name, orElse(p.Waiting, "no reason given yet")))
+				others["waiting ("+orElse(p.Waiting, "no reason given yet")+")"]++
 			case !slices.Contains(layers, p.Layer):
-				others = append(others, fmt.Sprintf("%s runs on %s", p.Name, p.Layer.Title()))
+				others["running on "+p.Layer.Title()]++
 			default:
 				well++
 			}
 		}
 		seen := fmt.Sprintf("%d of %d %s pods run as expected", well, want, app)
-		if len(others) > 0 {
-			seen += ", " + firstFew(others, 3)
+		for _, what := range slices.Sorted(maps.Keys(others)) {
+			seen += fmt.Sprintf(", %d %s", others[what], what)
 		}
 		return well == want && len(others) == 0, seen
 	}
@@ -54,21 +55,37 @@ func alive(r *record.Recording, app string) []record.Pod {
 
 // claimsInitialized is met when there are NodeClaims and all of them are whole nodes.
 func claimsInitialized(r *record.Recording) (bool, string) {
-	ready, others := 0, []string(nil)
+	ready, gone, others := 0, 0, []string(nil)
 	for _, c := range r.NodeClaims {
 		switch {
 		case !c.Gone.IsZero():
+			gone++
 		case c.Initialized.IsZero():
 			others = append(others, fmt.Sprintf("NodeClaim %s is not initialized (%s)", c.Name, orElse(c.Reason, "no condition yet")))
 		default:
 			ready++
 		}
 	}
-	seen := fmt.Sprintf("%d NodeClaims initialized", ready)
+	seen := fmt.Sprintf("%d NodeClaims initialized, %d came and went", ready, gone)
+	if word := lastWord(r); ready == 0 && word != "" {
+		seen += ", Karpenter's last warning: " + word
+	}
 	if len(others) > 0 {
 		seen += ", " + firstFew(others, 3)
 	}
 	return ready > 0 && len(others) == 0, seen
+}
+
+// lastWord is the latest warning about a NodeClaim, NodePool or OciNodeClass.
+func lastWord(r *record.Recording) string {
+	word, at := "", r.Started
+	for _, e := range r.Events {
+		about := e.Kind == "NodeClaim" || e.Kind == "NodePool" || e.Kind == "OciNodeClass"
+		if about && e.Type == "Warning" && !e.At.Before(at) {
+			word, at = e.Reason+" "+e.Message, e.At
+		}
+	}
+	return word
 }
 
 // nothingBought is met when no NodeClaim, no Karpenter node and no instance of the controller is left.

@@ -144,7 +144,8 @@ func TestAPlayThatStopsEarlyFailsWhatItDidNotReach(t *testing.T) {
 		return c.Name == "The same pod without the toleration gets a NodeClaim and runs on its node"
 	})
 	require.False(t, last.Passed)
-	require.Contains(t, last.Detail, "12 stateful pods did not run")
+	require.Contains(t, last.Detail, "not reached")
+	require.Contains(t, checks[4].Detail, "the play stopped in this phase")
 }
 
 func TestAnEmptyRecordingFailsEverythingAndPanicsNowhere(t *testing.T) {
