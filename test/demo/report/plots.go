@@ -35,7 +35,7 @@ func plots(r *record.Recording) []figurePlot {
 		make("Pods waiting", "pending or starting, by the layer that is to take them", Plot{Series: byLayer(r, record.Layers[:3], func(s record.Sample, l record.Layer) float64 {
 			return float64(s.Pods[l].Pending + s.Pods[l].Starting)
 		})}),
-		make("Nodes", "ready nodes, stacked", Plot{Stacked: true, Series: byLayer(r, bottomUp, func(s record.Sample, l record.Layer) float64 {
+		make("Nodes", "ready and schedulable, stacked", Plot{Stacked: true, Series: byLayer(r, bottomUp, func(s record.Sample, l record.Layer) float64 {
 			return float64(s.NodesReady[l])
 		})}),
 		make("NodeClaims and instances", "what Karpenter has asked for, and what OCI runs for it", Plot{Series: []Series{

@@ -172,6 +172,9 @@ func (r *Recorder) countPods() map[Layer]PodCounts {
 	out := map[Layer]PodCounts{}
 	for uid, p := range r.pods {
 		c, one := out[p.Layer], r.podStep[uid]
+		if n, ok := r.nodes[r.nodeUIDs[p.Node]]; ok && !n.Gone.IsZero() && one.Total() > 0 {
+			one = PodCounts{Ending: 1} // the API server keeps pods of a deleted node for about a minute; nothing runs there
+		}
 		c.Pending, c.Starting, c.Running, c.Ending = c.Pending+one.Pending, c.Starting+one.Starting, c.Running+one.Running, c.Ending+one.Ending
 		out[p.Layer] = c
 	}
