@@ -83,7 +83,7 @@ type edition struct {
 	snapshot *shape.Snapshot
 	catalog  []family
 	// lists by the fingerprint of what was asked.
-	lists map[uint64][]*cloudprovider.InstanceType
+	lists map[uint64]builtList
 	// types that the lists of this edition share.
 	types map[typeKey]builtType
 }
@@ -91,6 +91,12 @@ type edition struct {
 type typeKey struct {
 	params params
 	name   string
+}
+
+// builtList is an answer and the choice it was made from, which outlives changes of what is available.
+type builtList struct {
+	cells []*cell
+	types []*cloudprovider.InstanceType
 }
 
 // builtType is an instance type and the states it was built from.
@@ -121,7 +127,7 @@ func (p *DefaultProvider) List(_ context.Context, nodeClass *v1alpha1.OciNodeCla
 	now := p.generations(snapshot)
 	if e := p.current.Load(); e != nil && e.generations == now {
 		if list, ok := e.lists[key]; ok {
-			return list, nil
+			return list.types, nil
 		}
 	}
 	return p.build(key, nodeClass, nodePool), nil
@@ -143,13 +149,14 @@ func (p *DefaultProvider) build(key uint64, nodeClass *v1alpha1.OciNodeClass, no
 	snapshot := p.deps.Shapes.Snapshot()
 	now := p.generations(snapshot)
 	old := p.current.Load()
-	next := &edition{generations: now, snapshot: snapshot, lists: map[uint64][]*cloudprovider.InstanceType{}, types: map[typeKey]builtType{}}
+	next := &edition{generations: now, snapshot: snapshot, lists: map[uint64]builtList{}, types: map[typeKey]builtType{}}
 	var reusable map[typeKey]builtType
+	var cells []*cell
 	switch {
 	case old == nil:
 	case old.generations == now:
 		if list, ok := old.lists[key]; ok {
-			return list // another caller was faster
+			return list.types // another caller was faster
 		}
 		next.catalog, reusable = old.catalog, old.types
 		if len(old.lists) < maxLists {
@@ -159,28 +166,38 @@ func (p *DefaultProvider) build(key uint64, nodeClass *v1alpha1.OciNodeClass, no
 		reusable = old.types
 		if old.generations.shapes == now.shapes && old.generations.prices == now.prices {
 			next.catalog = old.catalog
+			if old.inUse == now.inUse {
+				cells = old.lists[key].cells
+			}
 		}
 	}
 	if next.catalog == nil {
 		next.catalog = newCatalog(snapshot, p.deps.Prices)
 		reportGuessedPrices(next.catalog)
 	}
-	list := slices.Clip(p.types(next, reusable, nodeClass, nodePool)) // who appends gets a copy
+	if cells == nil {
+		cells = p.choose(next, nodeClass, nodePool)
+	}
+	list := builtList{cells: cells, types: p.types(next, reusable, cells, nodeClass)}
 	next.lists[key] = list
 	p.current.Store(next)
-	return list
+	return list.types
 }
 
-// types makes the list, taking over what was built before and has not changed.
-func (p *DefaultProvider) types(next *edition, reusable map[typeKey]builtType, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) []*cloudprovider.InstanceType {
+// choose picks the cells of a list.
+func (p *DefaultProvider) choose(next *edition, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) []*cell {
 	var inUse []string
 	if p.deps.InUse != nil && nodePool != nil {
 		inUse = p.deps.InUse.TypeNames(nodePool.Name)
 	}
-	cells := newSelector(nodePool, nodeClass.Status.Images, inUse).choose(next.catalog, next.snapshot)
+	return newSelector(nodePool, nodeClass.Status.Images, inUse).choose(next.catalog, next.snapshot)
+}
+
+// types makes the types of cells, taking over what was built before and has not changed.
+func (p *DefaultProvider) types(next *edition, reusable map[typeKey]builtType, cells []*cell, nodeClass *v1alpha1.OciNodeClass) []*cloudprovider.InstanceType {
 	prm, inZones := paramsOf(nodeClass)
 	b := newBuilder(prm, inZones, next.snapshot.Zones(), p.settings, p.deps.Prices, p.deps.Unavailable)
-	list := make([]*cloudprovider.InstanceType, 0, len(cells))
+	list := make([]*cloudprovider.InstanceType, 0, len(cells)) // exact, so that who appends gets a copy
 	for _, c := range cells {
 		key := typeKey{params: prm, name: c.name}
 		want := builtType{shape: c.shape, prices: next.prices, shapeUnavailable: p.deps.Unavailable.ShapeGeneration(c.shape.Name)}
