@@ -148,8 +148,8 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 // Controllers are the controllers of this project; Karpenter core's are its own.
 func (o *Operator) Controllers() []controller.Controller {
 	all := []controller.Controller{
-		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery)}),
-		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery)}),
+		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), AlreadyRead: true}),
+		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), AlreadyRead: true}),
 		refresh.NewController(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Do: o.Inventory.Refresh}),
 		nodeclass.NewStatusController(o.GetClient(), o.Cluster, o.Images, o.Network),
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),

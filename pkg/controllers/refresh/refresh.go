@@ -25,6 +25,8 @@ type Task struct {
 	Do func(context.Context) error
 	// Every gives the wait until the next read after a good one.
 	Every func() time.Duration
+	// AlreadyRead says that what is there was read just before the controllers start, so that the first read can wait.
+	AlreadyRead bool
 }
 
 // Controller runs a Task on every replica, leader or not: a replica that takes over has fresh data.
@@ -50,6 +52,10 @@ func (c *Controller) Register(_ context.Context, m manager.Manager) error {
 // at hand stays good.
 func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
 	every := c.task.Every()
+	if c.task.AlreadyRead {
+		c.task.AlreadyRead = false
+		return reconciler.Result{RequeueAfter: every}, nil
+	}
 	if err := c.task.Do(ctx); err != nil {
 		wait := min(retryAfter<<min(c.failures, 10), every)
 		if c.failures&(c.failures+1) == 0 { // 1st, 2nd, 4th, 8th ... failure

@@ -230,8 +230,8 @@ func (p *DefaultProvider) publish() {
 	p.current.Store(&Snapshot{Taken: p.taken, instances: instances})
 }
 
-// Refresh takes a list now; see Fresh.
+// Refresh takes a list now, whatever the age of the last one.
 func (p *DefaultProvider) Refresh(ctx context.Context) error {
-	_, err := p.Fresh(ctx, 0)
+	_, err := p.Fresh(ctx, -1)
 	return err
 }
