@@ -19,6 +19,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/kubelet"
 )
 
 func TestWithoutShapesThereIsATypedError(t *testing.T) {
@@ -324,6 +325,27 @@ func TestAllocatableOfEveryTypeIsAtMostWhatANodeWillHave(t *testing.T) {
 			require.GreaterOrEqual(t, allocatable.Memory().Value(), int64(512)<<20, it.Name)
 			require.Positive(t, allocatable.Cpu().MilliValue(), it.Name)
 			require.Equal(t, 32, it.VolumeAttachmentLimits["blockvolume.csi.oraclecloud.com"])
+		}
+	}
+}
+
+// The same against the simulated kubelet's own model, which shares no code with ours, resource by resource.
+func TestNoResourceOfAnyTypeIsAboveWhatTheSimulatedKubeletReports(t *testing.T) {
+	e := newEnv(t)
+	for _, bootVolumeGB := range []int64{50, 200} {
+		nc := nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Spec.BootConfig = &v1alpha1.BootConfig{BootVolumeSizeInGBs: &bootVolumeGB} })
+		for _, it := range e.list(t, nc, nodePool()) {
+			size, _ := e.provider.Size(it.Name)
+			_, node, err := kubelet.Resources(kubelet.Hardware{
+				VCPUs: int(it.Capacity.Cpu().Value()), MemoryGB: size.MemoryGB, BootVolumeSizeGB: bootVolumeGB, RootGrown: true,
+				BareMetal: strings.HasPrefix(it.Name, "BM."),
+			}, kubelet.Config{}, 110)
+			require.NoError(t, err, it.Name)
+			for name, predicted := range it.Allocatable() {
+				if real, ok := node[name]; ok {
+					require.LessOrEqual(t, predicted.Cmp(real), 0, "%s: %s predicted %s, is %s", it.Name, name, predicted.String(), real.String())
+				}
+			}
 		}
 	}
 }
