@@ -24,11 +24,11 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
 )
 
-// helperEnv makes the test binary play a program that starts a plane and waits to be killed.
-const helperEnv = "CLUSTER_TEST_HELPER_WORKDIR"
+// childEnv makes the test binary play a program that starts a plane and waits to be killed.
+const childEnv = "CLUSTER_TEST_PLANE_WORKDIR"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(helperEnv); dir != "" {
+	if dir := os.Getenv(childEnv); dir != "" {
 		plane, err := cluster.Start(context.Background(), cluster.Options{WorkDir: dir})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -147,7 +147,7 @@ func TestStartCanBeInterrupted(t *testing.T) {
 func TestKillingTheParentLeavesNoChild(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "plane")
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), helperEnv+"="+dir)
+	cmd.Env = append(os.Environ(), childEnv+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -11,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -320,74 +318,6 @@ func gunzip(c *call) (uint8, error) {
 	if _, err := io.Copy(c.out, io.LimitReader(zr, maxFSBytes)); err != nil {
 		return c.fail(1, "%v", err)
 	}
-	return 0, nil
-}
-
-func grep(c *call) (uint8, error) {
-	flags, rest := c.operands()
-	if len(rest) == 0 {
-		return c.fail(2, "no pattern")
-	}
-	pattern := rest[0]
-	if hasFlag(flags, "-F") {
-		pattern = regexp.QuoteMeta(pattern)
-	}
-	if hasFlag(flags, "-i") {
-		pattern = "(?i)" + pattern
-	}
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		return c.fail(2, "%v", err)
-	}
-	data, err := c.input(rest[1:])
-	if err != nil {
-		return c.fail(2, "%v", err)
-	}
-	var status uint8 = 1
-	sc := bufio.NewScanner(bytes.NewReader(data))
-	sc.Buffer(nil, maxFSBytes)
-	for sc.Scan() {
-		if re.Match(sc.Bytes()) == hasFlag(flags, "-v") {
-			continue
-		}
-		status = 0
-		if hasFlag(flags, "-q") {
-			break
-		}
-		_, _ = fmt.Fprintln(c.out, sc.Text())
-	}
-	return status, nil
-}
-
-func headTail(c *call) (uint8, error) {
-	n := 10
-	var files []string
-	for i := 1; i < len(c.args); i++ {
-		a := c.args[i]
-		switch {
-		case a == "-n" && i+1 < len(c.args):
-			n, _ = strconv.Atoi(c.args[i+1])
-			i++
-		case strings.HasPrefix(a, "-") && len(a) > 1:
-			n, _ = strconv.Atoi(strings.TrimLeft(a, "-n"))
-		default:
-			files = append(files, a)
-		}
-	}
-	data, err := c.input(files)
-	if err != nil {
-		return c.fail(1, "%v", err)
-	}
-	lines := strings.SplitAfter(string(data), "\n")
-	if len(lines) > 0 && lines[len(lines)-1] == "" {
-		lines = lines[:len(lines)-1]
-	}
-	if n = min(max(n, 0), len(lines)); c.args[0] == "tail" {
-		lines = lines[len(lines)-n:]
-	} else {
-		lines = lines[:n]
-	}
-	_, _ = io.WriteString(c.out, strings.Join(lines, ""))
 	return 0, nil
 }
 

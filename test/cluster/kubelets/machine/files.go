@@ -2,7 +2,6 @@ package machine
 
 import (
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strconv"
@@ -151,55 +150,5 @@ func pathPart(c *call) (uint8, error) {
 		name = strings.TrimSuffix(name, rest[1])
 	}
 	_, _ = fmt.Fprintln(c.out, name)
-	return 0, nil
-}
-
-// tr knows -d SET and SET1 SET2 of single characters.
-func tr(c *call) (uint8, error) {
-	flags, rest := c.operands()
-	data, err := io.ReadAll(c.in)
-	if err != nil {
-		return c.fail(1, "%v", err)
-	}
-	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\r`, "\r")
-	switch {
-	case hasFlag(flags, "-d") && len(rest) == 1:
-		set := unescape.Replace(rest[0])
-		_, _ = io.WriteString(c.out, strings.Map(func(r rune) rune {
-			if strings.ContainsRune(set, r) {
-				return -1
-			}
-			return r
-		}, string(data)))
-	case len(rest) == 2 && len(unescape.Replace(rest[0])) == len(unescape.Replace(rest[1])):
-		from, to := []rune(unescape.Replace(rest[0])), []rune(unescape.Replace(rest[1]))
-		_, _ = io.WriteString(c.out, strings.Map(func(r rune) rune {
-			for i := range from {
-				if r == from[i] {
-					return to[i]
-				}
-			}
-			return r
-		}, string(data)))
-	default:
-		return c.fail(1, "these sets are not simulated")
-	}
-	return 0, nil
-}
-
-func wc(c *call) (uint8, error) {
-	flags, files := c.operands()
-	data, err := c.input(files)
-	if err != nil {
-		return c.fail(1, "%v", err)
-	}
-	n := strings.Count(string(data), "\n")
-	switch {
-	case hasFlag(flags, "-c"):
-		n = len(data)
-	case hasFlag(flags, "-w"):
-		n = len(strings.Fields(string(data)))
-	}
-	_, _ = fmt.Fprintln(c.out, n)
 	return 0, nil
 }
