@@ -333,7 +333,9 @@ func TestAllocatableOfEveryTypeIsAtMostWhatANodeWillHave(t *testing.T) {
 func TestNoResourceOfAnyTypeIsAboveWhatTheSimulatedKubeletReports(t *testing.T) {
 	e := newEnv(t)
 	for _, bootVolumeGB := range []int64{50, 200} {
-		nc := nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Spec.BootConfig = &v1alpha1.BootConfig{BootVolumeSizeInGBs: &bootVolumeGB} })
+		nc := nodeClass(func(nc *v1alpha1.OciNodeClass) {
+			nc.Spec.BootConfig = &v1alpha1.BootConfig{BootVolumeSizeInGBs: &bootVolumeGB}
+		})
 		for _, it := range e.list(t, nc, nodePool()) {
 			size, _ := e.provider.Size(it.Name)
 			_, node, err := kubelet.Resources(kubelet.Hardware{
