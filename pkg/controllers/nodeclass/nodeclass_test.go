@@ -1,0 +1,134 @@
+package nodeclass
+
+import (
+	"testing"
+
+	"github.com/awslabs/operatorpkg/status"
+	"github.com/samber/lo"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/test"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
+	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
+	"github.com/karpenter-oke/karpenter-oke/test/ocitest"
+)
+
+type suite struct {
+	t      *testing.T
+	region *ocitest.Region
+	kube   client.Client
+	status *StatusController
+	class  *v1alpha1.OciNodeClass
+}
+
+func newSuite(t *testing.T) *suite {
+	t.Helper()
+	s := &suite{t: t, region: ocitest.Start(t, ocisim.Options{})}
+	s.class = &v1alpha1.OciNodeClass{ObjectMeta: metav1.ObjectMeta{Name: "class", Generation: 1}, Spec: v1alpha1.OciNodeClassSpec{
+		ImageSelector:         []v1alpha1.ImageSelectorTerm{{OSFamily: "Oracle Linux", OSVersion: "8"}},
+		SubnetSelector:        []v1alpha1.SubnetSelectorTerm{{ID: s.region.World.NodeSubnetIDs[0]}},
+		SecurityGroupSelector: []v1alpha1.SecurityGroupSelectorTerm{{ID: s.region.World.NSGIDs[0]}},
+	}}
+	byClass := func(field func(*karpv1.NodeClassReference) string) client.IndexerFunc {
+		return func(o client.Object) []string { return []string{field(o.(*karpv1.NodeClaim).Spec.NodeClassRef)} }
+	}
+	s.kube = fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(s.class).WithStatusSubresource(s.class).
+		WithIndex(&karpv1.NodeClaim{}, "spec.nodeClassRef.group", byClass(func(r *karpv1.NodeClassReference) string { return r.Group })).
+		WithIndex(&karpv1.NodeClaim{}, "spec.nodeClassRef.kind", byClass(func(r *karpv1.NodeClassReference) string { return r.Kind })).
+		WithIndex(&karpv1.NodeClaim{}, "spec.nodeClassRef.name", byClass(func(r *karpv1.NodeClassReference) string { return r.Name })).
+		Build()
+	w, c := s.region.World, s.region.Client
+	clusters := cluster.NewProvider(c, w.ClusterID, cluster.Overrides{})
+	require.NoError(t, clusters.Refresh(t.Context()))
+	s.status = NewStatusController(s.kube, clusters, image.NewProvider(c, image.Config{ClusterID: w.ClusterID, CompartmentID: w.CompartmentID}), network.NewProvider(c, w.CompartmentID))
+	return s
+}
+
+func (s *suite) reconcile() {
+	s.t.Helper()
+	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.class), s.class))
+	_, err := s.status.Reconcile(s.t.Context(), s.class)
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.class), s.class))
+}
+
+func (s *suite) condition(kind string) *status.Condition { return s.class.StatusConditions().Get(kind) }
+
+func TestAClassBecomesReady(t *testing.T) {
+	s := newSuite(t)
+	s.reconcile()
+	require.True(t, s.condition(status.ConditionReady).IsTrue())
+	require.Len(t, s.class.Status.Images, 3, "x86, x86 with NVIDIA GPUs, Arm")
+	require.Equal(t, s.region.World.NodeSubnetIDs[0], s.class.Status.Subnets[0].ID)
+	require.Equal(t, s.region.World.NSGIDs[0], s.class.Status.SecurityGroups[0].ID)
+	require.Contains(t, s.class.Finalizers, v1alpha1.TerminationFinalizer)
+
+	before := s.class.ResourceVersion
+	s.reconcile()
+	require.Equal(t, before, s.class.ResourceVersion, "nothing changed, nothing is written")
+}
+
+func TestAConditionSaysWhatToChange(t *testing.T) {
+	s := newSuite(t)
+	s.class.Spec.SubnetSelector = []v1alpha1.SubnetSelectorTerm{{Name: "nope"}}
+	require.NoError(t, s.kube.Update(t.Context(), s.class))
+	s.reconcile()
+	require.True(t, s.condition(status.ConditionReady).IsFalse())
+	require.True(t, s.condition(v1alpha1.ConditionTypeImageReady).IsTrue(), "one selector does not hold up the others")
+	require.Equal(t, "NothingSelected", s.condition(v1alpha1.ConditionTypeSubnetsReady).Reason)
+	require.Contains(t, s.condition(v1alpha1.ConditionTypeSubnetsReady).Message, `no available subnet is named "nope"`)
+	before := s.class.ResourceVersion
+	s.reconcile()
+	require.Equal(t, before, s.class.ResourceVersion, "the same failure has the same message")
+}
+
+func TestAClassStaysReadyWhileOCIDoesNotAnswer(t *testing.T) {
+	s := newSuite(t)
+	s.reconcile()
+	s.region.Fail(ocisim.Fault{Kind: ocisim.ErrorAnswer, Status: 500, Code: "InternalError", Message: "x", Operation: "GetSubnet", Times: 4})
+	s.reconcile()
+	require.True(t, s.condition(status.ConditionReady).IsTrue())
+}
+
+func TestANewClassIsUnknownWhileOCIDoesNotAnswerAndRecovers(t *testing.T) {
+	s := newSuite(t)
+	s.region.Fail(ocisim.Fault{Kind: ocisim.ErrorAnswer, Status: 500, Code: "InternalError", Message: "x", Operation: "GetSubnet", Times: 4})
+	s.reconcile()
+	require.True(t, s.condition(v1alpha1.ConditionTypeSubnetsReady).IsUnknown())
+	require.Equal(t, "OCIUnavailable", s.condition(v1alpha1.ConditionTypeSubnetsReady).Reason)
+	s.reconcile()
+	require.True(t, s.condition(status.ConditionReady).IsTrue())
+}
+
+func TestADeletedClassWaitsForItsNodeClaims(t *testing.T) {
+	s := newSuite(t)
+	s.reconcile()
+	user := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "user"}}
+	user.Spec.NodeClassRef = &karpv1.NodeClassReference{Group: v1alpha1.Group, Kind: "OciNodeClass", Name: "class"}
+	stranger := user.DeepCopy()
+	stranger.Name, stranger.Spec.NodeClassRef.Name = "stranger", "other"
+	require.NoError(t, s.kube.Create(t.Context(), user))
+	require.NoError(t, s.kube.Create(t.Context(), stranger))
+	require.NoError(t, s.kube.Delete(t.Context(), s.class))
+	require.NoError(t, s.kube.Get(t.Context(), client.ObjectKeyFromObject(s.class), s.class))
+
+	recorder := test.NewEventRecorder()
+	controller := NewTerminationController(s.kube, recorder)
+	result, err := controller.Reconcile(t.Context(), s.class)
+	require.NoError(t, err)
+	require.NotZero(t, result.RequeueAfter)
+	require.Equal(t, "Deletion waits for NodeClaims that use this class: user", recorder.Events()[0].Message)
+
+	require.NoError(t, s.kube.Delete(t.Context(), user))
+	_, err = controller.Reconcile(t.Context(), lo.ToPtr(*s.class))
+	require.NoError(t, err)
+	require.Error(t, s.kube.Get(t.Context(), client.ObjectKeyFromObject(s.class), s.class), "it is gone")
+}
