@@ -23,11 +23,11 @@ help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: cluster-tools build ## Play the mixed-cluster scenario and write out/demo/report.html. KEEP=1 leaves the cluster up.
+demo: tools build ## Play the mixed-cluster scenario and write out/demo/report.html. KEEP=1 leaves the cluster up.
 	@go run ./test/demo $(if $(KEEP),--keep) --bin $(BIN)
 
 .PHONY: up
-up: cluster-tools build ## Start the same cluster in the background. NAME=, NODES=, VIRTUAL_NODES=, CONTROLLER_ARGS=, OCISIM_ARGS=.
+up: tools build ## Start the same cluster in the background. NAME=, NODES=, VIRTUAL_NODES=, CONTROLLER_ARGS=, OCISIM_ARGS=.
 	@go run ./test/demo up --bin $(BIN) --name $(NAME) --nodes $(NODES) --virtual-nodes $(VIRTUAL_NODES) --controller-args "$(CONTROLLER_ARGS)" --ocisim-args "$(OCISIM_ARGS)"
 
 .PHONY: down
@@ -35,15 +35,15 @@ down: ## End the cluster that `make up` or `make demo KEEP=1` left. NAME=.
 	@go run ./test/demo down --name $(NAME)
 
 .PHONY: test
-test: cluster-tools build ## Run all tests: units, the simulator's and cluster's own, and the scenario.
+test: tools build ## Run all tests: units, the simulator's and cluster's own, and the scenario.
 	@go test -count=1 -timeout 25m ./...
 
 .PHONY: build
 build: ## Build the controller into bin/karpenter-oke.
 	@go build -trimpath -ldflags "-X sigs.k8s.io/karpenter/pkg/operator.Version=$(VERSION)" -o $(BIN)/karpenter-oke ./cmd/controller
 
-.PHONY: cluster-tools
-cluster-tools: ## Build the Kubernetes control plane and kwok into bin/.
+.PHONY: tools
+tools: ## Build the Kubernetes control plane and kwok into bin/.
 	@go run ./tools/build --bin $(BIN) --group cluster
 
 .PHONY: dev-tools

@@ -7,8 +7,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	karpapis "sigs.k8s.io/karpenter/pkg/apis"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
 // Sizes of the largest virtual-node pod: Pod.Standard.E3/E4.Flex has 64 OCPUs, which are 128 vCPUs, and 1 TB of memory; every pod

@@ -140,7 +140,7 @@ func (p *Plane) furnish(ctx context.Context) error {
 		return last == nil, nil
 	})
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("furnishing the cluster: %w (last answer: %v)", context.Cause(ctx), last)
+		return fmt.Errorf("furnishing the cluster: %w (last answer: %w)", context.Cause(ctx), last)
 	}
 	return err
 }
@@ -152,7 +152,7 @@ func newProbe() probe {
 	return probe{client: &http.Client{
 		Timeout: 2 * time.Second,
 		Transport: &http.Transport{
-			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, //nolint:gosec // loopback health check
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, // a health check on loopback
 			DisableKeepAlives: true,
 		},
 	}}

@@ -138,7 +138,7 @@ func (p *Plane) waitHealthy(ctx context.Context, program, url string) error {
 		return last == nil, nil
 	})
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("waiting for %s: %w (last answer: %v)", program, context.Cause(ctx), last)
+		return fmt.Errorf("waiting for %s: %w (last answer: %w)", program, context.Cause(ctx), last)
 	}
 	return err
 }

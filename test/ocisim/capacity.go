@@ -32,10 +32,10 @@ func (s *Simulator) SetHostCapacity(rule HostCapacity) error {
 	if rule.FaultDomain != "" && !lo.Contains(s.world.FDs, rule.FaultDomain) {
 		return fmt.Errorf("fault domain %q does not exist", rule.FaultDomain)
 	}
-	kept := lo.Reject(s.state.hostCapacity, func(r HostCapacity, _ int) bool {
+	s.state.hostCapacity = lo.Reject(s.state.hostCapacity, func(r HostCapacity, _ int) bool {
 		return r.Shape == rule.Shape && r.AvailabilityDomain == rule.AvailabilityDomain && r.FaultDomain == rule.FaultDomain
 	})
-	s.state.hostCapacity = append(kept, rule)
+	s.state.hostCapacity = append(s.state.hostCapacity, rule)
 	return nil
 }
 

@@ -222,8 +222,7 @@ func atTheDoor(operation string) func(Fault) bool {
 	}
 }
 
-func isLatency(f Fault) bool  { return f.Kind == Latency }
-func isOfLaunch(f Fault) bool { return launchKinds[f.Kind] }
+func isLatency(f Fault) bool { return f.Kind == Latency }
 
 // answer is the error a plain fault gives. names are the limits of the shape asked for, if any.
 func (f Fault) answer(shape, names string) *apiError {

@@ -225,9 +225,7 @@ func (s *Simulator) checkDataVolumes(p *launchPlan) error {
 	return nil
 }
 
-// capacityType names what the launch asks for, in the words faults are matched by.
-func (p *launchPlan) capacityType() string { return capacityTypeOf(p.details) }
-
+// capacityTypeOf names what a launch asks for, in the words faults are matched by.
 func capacityTypeOf(d core.LaunchInstanceDetails) string {
 	switch {
 	case d.PreemptibleInstanceConfig != nil:

@@ -2,6 +2,7 @@ package ocisim
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
@@ -69,7 +70,9 @@ func listWorkRequests(s *Simulator, c *call) (*reply, error) {
 		return nil, err
 	}
 	var out []workrequests.WorkRequestSummary
-	for _, w := range lo.Reverse(s.state.workRequests.all()) {
+	newest := s.state.workRequests.all()
+	slices.Reverse(newest)
+	for _, w := range newest {
 		m := w.model
 		if *m.CompartmentId != compartment || !c.is("resourceId", *m.Resources[0].Identifier) {
 			continue

@@ -88,13 +88,7 @@ func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("--virtual-node-taint: %w", err)
 	}
-	if taint != o.VirtualNode.Taint {
-		o.VirtualNode.Taint = taint
-		// Nodes are recognised by the taint as well, and a pool may give it another effect.
-		marker := taint
-		marker.Effect = ""
-		o.VirtualNode.Markers.Taints = append(o.VirtualNode.Markers.Taints, marker)
-	}
+	o.VirtualNode.Taint = taint
 	return o.validate()
 }
 

@@ -164,7 +164,7 @@ func (p *DefaultProvider) build(key uint64, nodeClass *v1alpha1.OciNodeClass, no
 		}
 	default:
 		reusable = old.types
-		if old.generations.shapes == now.shapes && old.generations.prices == now.prices {
+		if old.shapes == now.shapes && old.prices == now.prices {
 			next.catalog = old.catalog
 			if old.inUse == now.inUse {
 				cells = old.lists[key].cells

@@ -168,7 +168,7 @@ func (s *selector) choose(catalog []family, snapshot *shape.Snapshot) []*cell {
 			continue
 		}
 		f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c *cell) bool {
-			return !c.meets(s.requirements) || !(anySize || s.withinLimits(c))
+			return !c.meets(s.requirements) || (!anySize && !s.withinLimits(c))
 		})
 		switch {
 		case len(f.cells) == 0:

@@ -270,7 +270,7 @@ func (f *Fleet) newNode(inst Instance, outcome machine.Outcome) (*corev1.Node, e
 			NodeInfo: corev1.NodeSystemInfo{
 				MachineID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(inst.ID)).String(), SystemUUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte(inst.ID)).String(), BootID: uuid.NewString(),
 				KernelVersion: "5.15.0-319.201.4.el8uek." + inst.UnameMachine(), OSImage: "Oracle Linux Server 8.10", ContainerRuntimeVersion: "cri-o://1.36.0",
-				KubeletVersion: f.o.KubeletMinor, KubeProxyVersion: "", OperatingSystem: "linux", Architecture: arch(inst),
+				KubeletVersion: f.o.KubeletMinor, OperatingSystem: "linux", Architecture: arch(inst),
 			},
 		},
 	}, nil

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -268,7 +269,7 @@ func tee(c *call) (uint8, error) {
 		content := data
 		if hasFlag(flags, "-a", "--append") {
 			if old, err := c.m.fs.ReadFile(c.path(f)); err == nil {
-				content = append(old, data...)
+				content = slices.Concat(old, data)
 			}
 		}
 		if _, err := c.m.fs.Stat(path.Dir(c.path(f))); err != nil {

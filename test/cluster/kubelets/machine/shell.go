@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
@@ -81,14 +82,19 @@ func (m *Machine) runScript(ctx context.Context, name, body string, args []strin
 		return 2, fmt.Errorf("%s: %w", name, err)
 	}
 	runner.Dir = dir
-	parseErr := syntax.NewParser(syntax.Variant(syntax.LangBash)).Stmts(strings.NewReader(body), func(stmt *syntax.Stmt) bool {
+	var parseErr error
+	for stmt, err := range syntax.NewParser(syntax.Variant(syntax.LangBash)).StmtsSeq(strings.NewReader(body)) {
+		if parseErr = err; err != nil {
+			break
+		}
 		if unsupported := unsupportedNode(stmt); unsupported != "" {
 			fatal = fmt.Errorf("%s: %s is not simulated", name, unsupported)
-			return false
+			break
 		}
-		status, fatal = exitStatus(runner.Run(ctx, stmt))
-		return fatal == nil && !runner.Exited() && ctx.Err() == nil
-	})
+		if status, fatal = exitStatus(runner.Run(ctx, stmt)); fatal != nil || runner.Exited() || ctx.Err() != nil {
+			break
+		}
+	}
 	switch {
 	case fatal != nil:
 		return 1, fatal
@@ -120,8 +126,9 @@ func exitStatus(err error) (uint8, error) {
 	if err == nil {
 		return 0, nil
 	}
-	if status, ok := interp.IsExitStatus(err); ok {
-		return status, nil
+	var status interp.ExitStatus
+	if errors.As(err, &status) {
+		return uint8(status), nil
 	}
 	return 1, err
 }
@@ -208,7 +215,7 @@ func (m *Machine) program(c *call) (uint8, error) {
 	case full == installPath || full == growfsPath:
 		return special[full](c)
 	case strings.Contains(name, "/"):
-		if dir := path.Dir(full); commands[path.Base(full)] != nil && strings.Contains(":"+searchPath+":", ":"+dir+":") {
+		if dir := path.Dir(full); commands[path.Base(full)] != nil && slices.Contains(strings.Split(searchPath, ":"), dir) {
 			return commands[path.Base(full)](c)
 		}
 		info, err := m.fs.Stat(full)

@@ -23,7 +23,7 @@ func TestAnInstanceLaunchedByTheSDKBecomesANodeAndGoesWithIt(t *testing.T) {
 	ctx := t.Context()
 	sim, err := ocisim.Start(ctx, ocisim.Options{ProvisioningDelay: 100 * time.Millisecond, TerminationDelay: 100 * time.Millisecond}, "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { sim.Close() })
+	t.Cleanup(func() { _ = sim.Close() })
 	plane := clustertest.Plane(t, cluster.Options{})
 	fleet, err := kubelets.New(kubelets.Options{Plane: plane, Events: simsource.Events(ctx, sim.Simulator), Endpoint: simsource.Endpoint(sim.World()), BootDelay: 100 * time.Millisecond})
 	require.NoError(t, err)

@@ -11,10 +11,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command(os.Stdout).ExecuteContext(ctx); err != nil {
+	err := command(os.Stdout).ExecuteContext(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "ocisim:", err)
-		stop()
 		os.Exit(1)
 	}
 }

@@ -173,5 +173,5 @@ func write(path string, order []point) error {
 	if err != nil {
 		return fmt.Errorf("formatting the points: %w", err)
 	}
-	return os.WriteFile(path, source, 0o644)
+	return os.WriteFile(path, source, 0o644) //nolint:gosec // source code
 }
