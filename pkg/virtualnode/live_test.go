@@ -2,7 +2,6 @@ package virtualnode
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -30,9 +29,7 @@ func controlPlane(t *testing.T) string {
 	dir, err := filepath.Abs(filepath.Join("..", "..", "bin"))
 	require.NoError(t, err)
 	for _, program := range []string{"etcd", "kube-apiserver"} {
-		if _, err := os.Stat(filepath.Join(dir, program)); err != nil {
-			t.Skipf("%s is not built; run make test at the top of the repository", program)
-		}
+		require.FileExists(t, filepath.Join(dir, program), "run `make tools`, which builds it")
 	}
 	return dir
 }
