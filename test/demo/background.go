@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/karpenter-oke/karpenter-oke/test/demo/live"
+	"github.com/karpenter-oke/karpenter-oke/test/environment"
 )
 
 func upCommand() *cobra.Command {
@@ -212,6 +213,9 @@ func choose(name string, all bool) ([]cluster, error) {
 // end asks the owner of a cluster to end and waits; an owner that does not end in time is killed, and its children die with it.
 func end(ctx context.Context, c cluster) error {
 	if !c.Owner.alive() {
+		if err := environment.RemoveState(c.Dir); err != nil {
+			return err
+		}
 		fmt.Printf("cluster %s had ended already; its state is removed\n", c.Name)
 		return c.forget()
 	}

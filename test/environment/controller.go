@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
@@ -24,7 +26,8 @@ const (
 // portAttempts is how often the controller is started again after another process took one of its ports.
 const portAttempts = 5
 
-// startController starts the controller and waits until it is ready.
+// startController starts the controller and waits until it is ready. Ports that somebody else takes meanwhile are replaced, unless
+// the controller's arguments name them.
 func (e *Environment) startController(ctx context.Context) error {
 	kubeconfig, err := e.controllerKubeconfig(ctx)
 	if err != nil {
@@ -33,24 +36,28 @@ func (e *Environment) startController(ctx context.Context) error {
 	for attempt := 1; ; attempt++ {
 		err := e.tryController(ctx, kubeconfig)
 		var exit *process.ExitError
-		if err == nil || attempt == portAttempts || !errors.As(err, &exit) || !exit.PortTaken() {
+		if err == nil || !errors.As(err, &exit) || !exit.PortTaken() {
 			return err
+		}
+		if attempt == portAttempts || slices.ContainsFunc(e.o.ControllerArgs, func(arg string) bool { return strings.Contains(arg, "-port") }) {
+			return fmt.Errorf("a port of the controller is in use: choose others for --metrics-port and --health-probe-port, or leave them out (its log is %s)", e.ControllerLog())
 		}
 		e.o.Say("another process took a port of the controller, trying others")
 	}
 }
 
+// tryController starts the controller once; when it does not get ready, it is ended.
 func (e *Environment) tryController(ctx context.Context, kubeconfig string) error {
 	ports, err := freePorts(2)
 	if err != nil {
 		return err
 	}
-	metrics, health := ports[0], ports[1]
+	metrics, health := flagOr(e.o.ControllerArgs, "metrics-port", ports[0]), flagOr(e.o.ControllerArgs, "health-probe-port", ports[1])
 	w := e.sim.World()
 	args := append([]string{
 		"--cluster-id", w.ClusterID, "--compartment-id", w.CompartmentID, "--cluster-endpoint", endpointHost(w),
 		"--oci-auth", "api-key", "--oci-config-file", e.ociConfig, "--oci-endpoint", e.sim.URL,
-		"--metrics-port", strconv.Itoa(metrics), "--health-probe-port", strconv.Itoa(health), "--disable-leader-election",
+		"--metrics-port", metrics, "--health-probe-port", health, "--disable-leader-election",
 	}, e.o.ControllerArgs...)
 	child, err := process.Start(process.Spec{
 		Name: ControllerBinary, Path: e.o.controllerPath(), Args: args, LogFile: e.ControllerLog(),
@@ -59,12 +66,32 @@ func (e *Environment) tryController(ctx context.Context, kubeconfig string) erro
 	if err != nil {
 		return err
 	}
-	e.mu.Lock()
-	e.controller, e.metricsURL = child, fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics)
-	e.mu.Unlock()
-	return e.poll(ctx, "the controller to be ready", func(ctx context.Context) (bool, string) {
-		return httpOK(ctx, fmt.Sprintf("http://127.0.0.1:%d/readyz", health))
+	err = e.poll(ctx, "the controller to be ready", child.Exited, func(ctx context.Context) (bool, string) {
+		return httpOK(ctx, "http://127.0.0.1:"+health+"/readyz")
 	})
+	if err != nil {
+		return errors.Join(err, child.Stop(context.WithoutCancel(ctx)))
+	}
+	e.mu.Lock()
+	e.controller, e.metricsURL = child, "http://127.0.0.1:"+metrics+"/metrics"
+	e.mu.Unlock()
+	return nil
+}
+
+// flagOr returns the value that arguments give a flag, the last one if there are several, else a port.
+func flagOr(args []string, name string, port int) string {
+	value := strconv.Itoa(port)
+	for i, arg := range args {
+		flag, given, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch {
+		case flag != name || !strings.HasPrefix(arg, "-"):
+		case joined:
+			value = given
+		case i+1 < len(args):
+			value = args[i+1]
+		}
+	}
+	return value
 }
 
 // controllerKubeconfig is a kubeconfig of the controller's ServiceAccount with the rights of the RBAC manifests, else the admin's.

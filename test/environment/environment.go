@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -137,6 +138,9 @@ func (e *Environment) planeDir() string { return filepath.Join(e.o.Dir, "cluster
 func (e *Environment) startCloud(ctx context.Context) error {
 	e.o.Say("starting the OCI simulator")
 	sim, err := ocisim.Start(context.WithoutCancel(ctx), e.o.OCISim, e.o.OCISimListen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("address %s is in use: choose another for the OCI simulator with --listen, or leave it out to get a free port", e.o.OCISimListen)
+	}
 	if err != nil {
 		return fmt.Errorf("starting the OCI simulator: %w", err)
 	}
@@ -200,15 +204,15 @@ func (e *Environment) startWork() error {
 	return nil
 }
 
-// poll asks until the answer is yes, a part of the cluster dies, or ctx ends.
-func (e *Environment) poll(ctx context.Context, what string, ask func(context.Context) (ok bool, seen string)) error {
+// poll asks until the answer is yes, a part of the cluster dies (died says which), or ctx ends.
+func (e *Environment) poll(ctx context.Context, what string, died func() error, ask func(context.Context) (ok bool, seen string)) error {
 	for {
 		ok, seen := ask(ctx)
 		if ok {
 			return nil
 		}
-		if err := e.Err(); err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
+		if err := died(); err != nil {
+			return err
 		}
 		timer := e.o.Clock.NewTimer(100 * time.Millisecond)
 		select {
@@ -271,11 +275,20 @@ func (e *Environment) stop(ctx context.Context) error {
 	if e.sim != nil {
 		errs = append(errs, e.sim.Close())
 	}
-	for _, name := range []string{"cluster/etcd", "cluster/pki", "cluster/kubeconfigs", "cluster/kubeconfig", "oci"} {
-		errs = append(errs, os.RemoveAll(filepath.Join(e.o.Dir, filepath.FromSlash(name))))
-	}
+	errs = append(errs, RemoveState(e.o.Dir))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stopping the cluster %s: %w", e.o.Name, err)
+	}
+	return nil
+}
+
+// RemoveState removes what a cluster that has ended left in its folder, but not its logs. Stop does it by itself; it is for a cluster
+// whose process was killed.
+func RemoveState(dir string) error {
+	for _, name := range []string{"cluster/etcd", "cluster/pki", "cluster/kubeconfigs", "cluster/kubeconfig", "cluster/audit-policy.yaml", "oci"} {
+		if err := os.RemoveAll(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+			return fmt.Errorf("removing the state of a cluster: %w", err)
+		}
 	}
 	return nil
 }

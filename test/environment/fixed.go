@@ -168,7 +168,7 @@ func endpointHost(w ocisim.World) string {
 // awaitNodes waits until every node that the cluster starts with is ready.
 func (e *Environment) awaitNodes(ctx context.Context) error {
 	want := map[record.Layer]int{record.LayerSystem: *e.o.SystemNodes, record.LayerFixed: *e.o.FixedNodes, record.LayerVirtual: *e.o.VirtualNodes}
-	return e.poll(ctx, "the cluster's first nodes to be ready", func(ctx context.Context) (bool, string) {
+	return e.poll(ctx, "the cluster's first nodes to be ready", e.Err, func(ctx context.Context) (bool, string) {
 		nodes := &corev1.NodeList{}
 		if err := e.client.List(ctx, nodes); err != nil {
 			return false, err.Error()

@@ -5,8 +5,8 @@
 package environment
 
 import (
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,7 +32,7 @@ const maxFixedNodes = 2000
 // ControllerBinary is the controller's name in bin/, ControllerMend the command that builds it.
 const (
 	ControllerBinary = "karpenter-oke"
-	ControllerMend   = "go build -o bin/karpenter-oke ./cmd/controller"
+	ControllerMend   = "make build"
 )
 
 // Options of an environment.
@@ -89,18 +89,19 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Dir = dir
 	for _, n := range []struct {
-		field    **int
-		standard int
-		what     string
+		field         **int
+		standard, max int
+		what          string
 	}{
-		{&o.FixedNodes, DefaultFixedNodes, "fixed nodes"}, {&o.SystemNodes, DefaultSystemNodes, "system nodes"}, {&o.VirtualNodes, DefaultVirtualNodes, "virtual nodes"},
+		{&o.FixedNodes, DefaultFixedNodes, maxFixedNodes, "fixed nodes"}, {&o.SystemNodes, DefaultSystemNodes, maxFixedNodes, "system nodes"},
+		{&o.VirtualNodes, DefaultVirtualNodes, maxVirtualNodes, "virtual nodes"},
 	} {
 		if *n.field == nil {
 			standard := n.standard
 			*n.field = &standard
 		}
-		if **n.field < 0 || **n.field > maxFixedNodes {
-			return o, fmt.Errorf("%d %s are not possible: choose 0 to %d", **n.field, n.what, maxFixedNodes)
+		if **n.field < 0 || **n.field > n.max {
+			return o, fmt.Errorf("%d %s are not possible: choose 0 to %d", **n.field, n.what, n.max)
 		}
 	}
 	if o.OCISimListen == "" {
@@ -147,7 +148,7 @@ func findRepo() (string, error) {
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			return "", fmt.Errorf("finding the repository: no go.mod above the working directory; run this inside the repository: %w", fs.ErrNotExist)
+			return "", errors.New("no go.mod in or above the working directory: run this inside the repository")
 		}
 		dir = up
 	}
