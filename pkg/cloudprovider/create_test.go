@@ -3,6 +3,7 @@ package cloudprovider_test
 import (
 	"encoding/base64"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,6 +93,18 @@ func TestCreateSpreadsANodePoolOverZones(t *testing.T) {
 		zones[created.Labels[corev1.LabelTopologyZone]]++
 	}
 	require.Equal(t, map[string]int{"PHX-AD-1": 2, "PHX-AD-2": 2, "PHX-AD-3": 2}, zones)
+}
+
+func TestNodeClaimsOfOneRoundSpreadOverZones(t *testing.T) {
+	s := newSuite(t, ocisim.Options{})
+	s.region.Fail(ocisim.Fault{Operation: "LaunchInstance", Kind: ocisim.Latency, Delay: 200 * time.Millisecond})
+	claims := []*karpv1.NodeClaim{s.claim("a"), s.claim("b"), s.claim("c")}
+	var wg sync.WaitGroup
+	for _, claim := range claims {
+		wg.Go(func() { _, _ = s.Create(t.Context(), claim) })
+	}
+	wg.Wait()
+	require.ElementsMatch(t, s.region.World.ADs, lo.Map(s.live(), func(i ocisim.Instance, _ int) string { return i.AD }))
 }
 
 func TestCreateWithoutAnyCapacity(t *testing.T) {

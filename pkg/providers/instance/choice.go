@@ -9,8 +9,6 @@ import (
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 	"sigs.k8s.io/karpenter/pkg/utils/resources"
-
-	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
 // Candidate is one way to launch a NodeClaim: an instance type in one of its offerings.
@@ -23,14 +21,12 @@ type Candidate struct {
 type claim struct {
 	requirements scheduling.Requirements
 	requests     corev1.ResourceList
-	nodePool     string
 }
 
 func newClaim(nodeClaim *karpv1.NodeClaim) claim {
 	return claim{
 		requirements: scheduling.NewNodeSelectorRequirementsWithMinValues(nodeClaim.Spec.Requirements...),
 		requests:     nodeClaim.Spec.Resources.Requests,
-		nodePool:     nodeClaim.Labels[karpv1.NodePoolLabelKey],
 	}
 }
 
@@ -60,9 +56,9 @@ var filters = []filter{
 // capacityTypeRank orders what is paid already before what can be taken away, before the rest.
 var capacityTypeRank = map[string]int{karpv1.CapacityTypeReserved: 0, karpv1.CapacityTypeSpot: 1, karpv1.CapacityTypeOnDemand: 2}
 
-// choose orders the ways to launch a NodeClaim from the best: by capacity type, then price, then by how few nodes the NodePool
+// choose orders the ways to launch a NodeClaim from the best: by capacity type, then price, then by how few nodes its NodePool
 // has in the zone. When nothing is left it names the filter that emptied the list.
-func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, instances inventory.Snapshot) (candidates []Candidate, emptiedBy string) {
+func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, zones map[string]int) (candidates []Candidate, emptiedBy string) {
 	c := newClaim(nodeClaim)
 	for _, t := range types {
 		for _, o := range t.Offerings {
@@ -75,7 +71,6 @@ func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, in
 			return nil, f.name
 		}
 	}
-	zones := nodesByZone(c.nodePool, instances)
 	slices.SortStableFunc(candidates, func(a, b Candidate) int {
 		return cmp.Or(
 			cmp.Compare(capacityTypeRank[a.Offering.CapacityType()], capacityTypeRank[b.Offering.CapacityType()]),

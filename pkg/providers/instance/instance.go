@@ -94,9 +94,13 @@ type DefaultProvider struct {
 	clock       clock.Clock
 	started     time.Time
 
-	mu      sync.Mutex
-	unknown map[string]unknownLaunch // by NodeClaim UID
+	mu        sync.Mutex               // only memory is touched under it
+	unknown   map[string]unknownLaunch // by NodeClaim UID
+	launching map[place]int            // launches under way
 }
+
+// place is where a NodePool's nodes are counted.
+type place struct{ nodePool, zone string }
 
 // unknownLaunch is a launch that may or may not have happened: OCI did not answer.
 type unknownLaunch struct {
@@ -110,7 +114,7 @@ var _ Provider = (*DefaultProvider)(nil)
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
 		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, unavailable: d.Unavailable,
-		clock: d.Clock, started: d.Clock.Now(), unknown: map[string]unknownLaunch{},
+		clock: d.Clock, started: d.Clock.Now(), unknown: map[string]unknownLaunch{}, launching: map[place]int{},
 	}
 }
 
@@ -129,11 +133,39 @@ func (p *DefaultProvider) Launch(ctx context.Context, nodeClass *v1alpha1.OciNod
 			return launched, createError(err)
 		}
 	}
-	candidates, emptiedBy := choose(nodeClaim, types, p.inventory.Current())
-	if len(candidates) == 0 {
-		return Launched{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("of %d instance types none %s", len(types), emptiedBy))
+	candidates, release, err := p.chooseFor(nodeClaim, types)
+	if err != nil {
+		return Launched{}, err
 	}
+	defer release()
 	return p.launchFirst(ctx, request{nodeClass: nodeClass, nodeClaim: nodeClaim, cluster: current}, candidates)
+}
+
+// chooseFor orders the candidates of a NodeClaim and counts it in the zone of the best one until release is called: NodeClaims
+// of one scheduling round are launched at the same time, and would all choose the same zone.
+func (p *DefaultProvider) chooseFor(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType) (candidates []Candidate, release func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	nodePool := nodeClaim.Labels[karpv1.NodePoolLabelKey]
+	zones := nodesByZone(nodePool, p.inventory.Current())
+	for place, n := range p.launching {
+		if place.nodePool == nodePool {
+			zones[place.zone] += n
+		}
+	}
+	candidates, emptiedBy := choose(nodeClaim, types, zones)
+	if len(candidates) == 0 {
+		return nil, nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("of %d instance types none %s", len(types), emptiedBy))
+	}
+	here := place{nodePool: nodePool, zone: candidates[0].Offering.Zone()}
+	p.launching[here]++
+	return candidates, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.launching[here]--; p.launching[here] == 0 {
+			delete(p.launching, here)
+		}
+	}, nil
 }
 
 // launchFirst tries the candidates in their order until one is launched.
