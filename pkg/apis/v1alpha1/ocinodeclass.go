@@ -4,15 +4,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// OciNodeClassSpec says what the nodes of a NodePool look like in Oracle Cloud: image, network, boot volume, tags.
+// OciNodeClassSpec says what the nodes of a NodePool look like in Oracle Cloud: image, network, volumes, placement, options of
+// the instance, and how it becomes a node.
+// +kubebuilder:validation:XValidation:rule="!has(self.tags) || self.tags.filter(k, !has(self.freeFormTags) || !(k in self.freeFormTags)).size() + (has(self.freeFormTags) ? self.freeFormTags.size() : 0) <= 10",message="OCI allows 10 freeform tags on a resource; remove some from 'tags' and 'freeFormTags', or use definedTags"
+// +kubebuilder:validation:XValidation:rule="!has(self.metaData) || !has(self.sshAuthorizedKeys) || !('ssh_authorized_keys' in self.metaData)",message="give ssh keys in one place: remove ssh_authorized_keys from metaData, or remove sshAuthorizedKeys"
+// +kubebuilder:validation:XValidation:rule="!has(self.metaData) || !has(self.podNetworking) || !['oke-native-pod-networking', 'oke-max-pods', 'pod-subnets', 'pod-nsgids'].exists(k, k in self.metaData)",message="say in one place how pods get addresses: remove oke-native-pod-networking, oke-max-pods, pod-subnets and pod-nsgids from metaData, or remove podNetworking"
+// +kubebuilder:validation:XValidation:rule="!has(self.agentList) || !has(self.disabledAgentList) || !self.agentList.exists(p, p in self.disabledAgentList)",message="a plugin is in both agentList and disabledAgentList; remove it from one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.placement) || !has(self.placement.dedicatedVmHostSelector) || !has(self.flex) || !has(self.flex.baselines) || self.flex.baselines.all(b, b == 'BASELINE_1_1')",message="OCI runs no burstable instances on a dedicated VM host; remove BASELINE_1_2 and BASELINE_1_8 from flex.baselines, or remove placement.dedicatedVmHostSelector"
 type OciNodeClassSpec struct {
-	// vcnId narrows subnets and network security groups that are selected by name to one VCN.
-	// When it is left out, the VCN of the cluster is used.
-	// +kubebuilder:validation:Pattern=`^ocid1\.vcn\..+$`
+	// compartmentId is where instances are launched. Left out: the controller's compartment.
 	// +optional
-	VCNID string `json:"vcnId,omitempty"`
-	// imageFamily says how a node of this image joins the cluster. OracleOKELinux: OKE's Oracle Linux images, started
-	// with oke-install.sh. Any other value is read as OracleOKELinux.
+	CompartmentID CompartmentID `json:"compartmentId,omitempty"`
+	// vcnId narrows subnets and network security groups that are selected by name or tags to one VCN. Left out: the VCN of
+	// the cluster.
+	// +optional
+	VCNID VCNID `json:"vcnId,omitempty"`
+
+	// imageFamily says how a node of this image joins the cluster. OracleOKELinux: OKE's Oracle Linux images, started with
+	// oke-install.sh. Ubuntu, and any name that begins so, such as Ubuntu2204: Ubuntu images with OKE's packages, started with
+	// "oke bootstrap". Custom: the image joins by itself from the instance's metadata, or by userData. Any other value is read
+	// as OracleOKELinux.
 	// +kubebuilder:default=OracleOKELinux
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
@@ -22,6 +33,10 @@ type OciNodeClassSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=30
 	ImageSelector []ImageSelectorTerm `json:"imageSelector"`
+	// imagePolicy controls when a newly published image is taken up.
+	// +optional
+	ImagePolicy *ImagePolicy `json:"imagePolicy,omitempty"`
+
 	// subnetSelector is a list of terms; nodes are spread over the matching subnets.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=30
@@ -31,122 +46,109 @@ type OciNodeClassSpec struct {
 	// +kubebuilder:validation:MaxItems=30
 	// +optional
 	SecurityGroupSelector []SecurityGroupSelectorTerm `json:"securityGroupSelector,omitempty"`
-	// bootConfig sizes the boot volume.
+	// primaryVnic are the switches of the node's VNIC: public address, IPv6 address, forwarding.
+	// +optional
+	PrimaryVNIC *PrimaryVNIC `json:"primaryVnic,omitempty"`
+	// podNetworking says where pods get their addresses.
+	// +optional
+	PodNetworking *PodNetworking `json:"podNetworking,omitempty"`
+
+	// bootConfig sizes and protects the boot volume.
 	// +optional
 	BootConfig *BootConfig `json:"bootConfig,omitempty"`
-	// freeFormTags are added to every instance. OCI allows 10 freeform tags on a resource and the controller needs 5 for
-	// ownership, so at most 5 fit here; use definedTags for more.
-	// +kubebuilder:validation:MaxProperties=5
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 100 && size(self[k]) <= 256)",message="a freeform tag has a key of 1 to 100 and a value of at most 256 characters"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('karpenter-oke-'))",message="freeform tag keys that start with 'karpenter-oke-' belong to the controller"
+	// blockDevices are block volumes that every node gets besides its boot volume. OCI attaches at most 32 volumes to an
+	// instance, and PersistentVolumes count too.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.mountPath) || self.exists_one(b, has(b.mountPath) && b.mountPath == a.mountPath))",message="two block devices have the same mountPath; give each its own"
 	// +optional
-	FreeFormTags map[string]string `json:"freeFormTags,omitempty"`
+	BlockDevices []BlockDevice `json:"blockDevices,omitempty"`
+
+	// placement narrows where nodes run, and on whose capacity.
+	// +optional
+	Placement *Placement `json:"placement,omitempty"`
+	// flex bounds the sizes of instances with flexible shapes.
+	// +optional
+	Flex *Flex `json:"flex,omitempty"`
+	// preemptible configures instances of capacity type spot.
+	// +optional
+	Preemptible *Preemptible `json:"preemptible,omitempty"`
+
+	// launchOptions tunes how instances see their devices.
+	// +optional
+	LaunchOptions *LaunchOptions `json:"launchOptions,omitempty"`
+	// platformConfig are the options of the processor and firmware.
+	// +optional
+	PlatformConfig *PlatformConfig `json:"platformConfig,omitempty"`
+	// instanceOptions are options of the instance's metadata service.
+	// +optional
+	InstanceOptions *InstanceOptions `json:"instanceOptions,omitempty"`
+	// availabilityConfig says what OCI does with a virtual machine when its host needs maintenance or fails.
+	// +optional
+	AvailabilityConfig *AvailabilityConfig `json:"availabilityConfig,omitempty"`
+	// agentList are plugins of Oracle Cloud Agent to turn on, such as Bastion; the others keep their defaults.
+	// +kubebuilder:validation:MaxItems=30
+	// +optional
+	AgentList []PluginName `json:"agentList,omitempty"`
+	// disabledAgentList are plugins of Oracle Cloud Agent to turn off.
+	// +kubebuilder:validation:MaxItems=30
+	// +optional
+	DisabledAgentList []PluginName `json:"disabledAgentList,omitempty"`
+
+	// metaData are keys of the instance's metadata. They win over what the controller would write under the same key, such as
+	// oke-native-pod-networking. The keys user_data (use userData), apiserver_host, cluster_ca_cert, kubelet-extra-args (use
+	// kubelet), oke-initial-node-labels (use the NodePool's labels), oke-is-preemptible (use preemptible) and those that begin
+	// with karpenter-oke- are the controller's: a node could not join, or would join without its labels and taints. With all
+	// other metadata they may have 32,000 bytes, OCI's limit.
+	// +optional
+	MetaData Metadata `json:"metaData,omitempty"`
+	// sshAuthorizedKeys are public keys that may log in to nodes as the image's default user.
+	// +kubebuilder:validation:MaxItems=20
+	// +optional
+	SSHAuthorizedKeys []SSHKey `json:"sshAuthorizedKeys,omitempty"`
+	// preInstallScript is a shell script that runs before the node joins.
+	// +optional
+	PreInstallScript *Script `json:"preInstallScript,omitempty"`
+	// postInstallScript is a shell script that runs after the kubelet was started.
+	// +optional
+	PostInstallScript *Script `json:"postInstallScript,omitempty"`
+	// userData is a shell script, or a MIME document of several parts as cloud-init reads it; its parts run before the node
+	// joins. With imageFamily Custom it is all that the instance runs.
+	// +optional
+	UserData *Script `json:"userData,omitempty"`
+	// kubelet are settings of the kubelet.
+	// +optional
+	Kubelet *KubeletConfiguration `json:"kubelet,omitempty"`
+
+	// tags is the former name of freeFormTags; where both have a key, freeFormTags wins.
+	//
+	// Deprecated: use freeFormTags.
+	// +optional
+	Tags FreeFormTags `json:"tags,omitempty"`
+	// freeFormTags are added to every instance and its VNIC. OCI allows 10 freeform tags on a resource; where there is no room
+	// left for all of the controller's own, the less important ones are left out.
+	// +optional
+	FreeFormTags FreeFormTags `json:"freeFormTags,omitempty"`
 	// definedTags are added to every instance: namespace, then key, then value. The namespaces and keys must exist.
-	// +kubebuilder:validation:MaxProperties=64
-	// +kubebuilder:validation:XValidation:rule="self.all(n, !n.contains('.') && !n.contains(' '))",message="a tag namespace has no dots and no spaces"
 	// +optional
-	DefinedTags map[string]map[string]string `json:"definedTags,omitempty"`
-}
-
-// ImageSelectorTerm selects images by exactly one of: id; name; osFamily with osVersion.
-// +kubebuilder:validation:XValidation:rule="[has(self.id), has(self.name), has(self.osFamily)].filter(x, x).size() == 1",message="an image selector term has exactly one of 'id', 'name' and 'osFamily'"
-// +kubebuilder:validation:XValidation:rule="has(self.osFamily) == has(self.osVersion)",message="'osFamily' and 'osVersion' go together"
-// +kubebuilder:validation:XValidation:rule="!has(self.kubernetesVersion) || has(self.osFamily)",message="'kubernetesVersion' needs 'osFamily'"
-// +kubebuilder:validation:XValidation:rule="!has(self.compartmentId) || !has(self.id)",message="'compartmentId' is of no use with 'id'"
-type ImageSelectorTerm struct {
-	// id is the OCID of an image.
-	// +kubebuilder:validation:Pattern=`^ocid1\.image\..+$`
-	// +optional
-	ID string `json:"id,omitempty"`
-	// name is the display name of an image.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	// +optional
-	Name string `json:"name,omitempty"`
-	// osFamily is the operating system of OKE's own images.
-	// +kubebuilder:validation:Enum={"Oracle Linux"}
-	// +optional
-	OSFamily string `json:"osFamily,omitempty"`
-	// osVersion is the version of the operating system; "8" also matches 8.10.
-	// +kubebuilder:validation:Pattern=`^[0-9]+(\.[0-9]+)?$`
-	// +optional
-	OSVersion string `json:"osVersion,omitempty"`
-	// kubernetesVersion is "auto", the default, for the newest version that the control plane can serve, or one version
-	// such as v1.34.1.
-	// +kubebuilder:validation:Pattern=`^(auto|v[0-9]+\.[0-9]+\.[0-9]+)$`
-	// +optional
-	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
-	// compartmentId is where a name or an operating system is looked up. Left out: the compartment of OKE's own images
-	// for osFamily, the controller's compartment for name.
-	// +kubebuilder:validation:Pattern=`^ocid1\.(compartment|tenancy)\..+$`
-	// +optional
-	CompartmentID string `json:"compartmentId,omitempty"`
-}
-
-// SubnetSelectorTerm selects subnets by id or by name.
-// +kubebuilder:validation:XValidation:rule="has(self.id) != has(self.name)",message="a subnet selector term has exactly one of 'id' and 'name'"
-type SubnetSelectorTerm struct {
-	// id is the OCID of a subnet.
-	// +kubebuilder:validation:Pattern=`^ocid1\.subnet\..+$`
-	// +optional
-	ID string `json:"id,omitempty"`
-	// name is the display name of a subnet in the VCN.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	// +optional
-	Name string `json:"name,omitempty"`
-}
-
-// SecurityGroupSelectorTerm selects network security groups by id or by name.
-// +kubebuilder:validation:XValidation:rule="has(self.id) != has(self.name)",message="a security group selector term has exactly one of 'id' and 'name'"
-type SecurityGroupSelectorTerm struct {
-	// id is the OCID of a network security group.
-	// +kubebuilder:validation:Pattern=`^ocid1\.networksecuritygroup\..+$`
-	// +optional
-	ID string `json:"id,omitempty"`
-	// name is the display name of a network security group in the VCN.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	// +optional
-	Name string `json:"name,omitempty"`
-}
-
-// DefaultBootVolumeSizeInGBs and DefaultBootVolumeVpusPerGB are what OCI gives when a launch names no boot volume
-// (Block Volume documentation: 50 GB minimum and default for Linux images, 10 VPU per GB is "Balanced").
-const (
-	DefaultBootVolumeSizeInGBs int64 = 50
-	DefaultBootVolumeVpusPerGB int64 = 10
-)
-
-// BootConfig sizes the boot volume of a node; it also holds the container images and the pods' ephemeral storage.
-type BootConfig struct {
-	// bootVolumeSizeInGBs is the size in GB; 50 when left out.
-	// +kubebuilder:validation:Minimum=50
-	// +kubebuilder:validation:Maximum=32768
-	// +optional
-	BootVolumeSizeInGBs *int64 `json:"bootVolumeSizeInGBs,omitempty"`
-	// bootVolumeVpusPerGB is the performance in volume performance units per GB: 10 (Balanced, the default), 20 (Higher
-	// Performance), 30 to 120 in steps of 10 (Ultra High Performance).
-	// +kubebuilder:validation:Minimum=10
-	// +kubebuilder:validation:Maximum=120
-	// +kubebuilder:validation:MultipleOf=10
-	// +optional
-	BootVolumeVpusPerGB *int64 `json:"bootVolumeVpusPerGB,omitempty"`
+	DefinedTags DefinedTags `json:"definedTags,omitempty"`
 }
 
 // OciNodeClass describes the Oracle Cloud side of the nodes that NodePools ask for.
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=ocinodeclasses,scope=Cluster,categories=karpenter,shortName={ocinc,ocincs}
-// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status",description=""
-// +kubebuilder:printcolumn:name="Image",type="string",JSONPath=".status.images[0].name",description=""
-// +kubebuilder:printcolumn:name="Subnets",type="string",JSONPath=".status.subnets[*].name",description=""
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type==\"Ready\")].status",description="Whether nodes can be launched"
+// +kubebuilder:printcolumn:name="Image",type="string",JSONPath=".status.images[0].name",description="The first of the images in use"
+// +kubebuilder:printcolumn:name="Subnets",type="string",JSONPath=".status.subnets[*].name",description="The subnets of nodes"
+// +kubebuilder:printcolumn:name="Nodes",type="integer",JSONPath=".status.nodes",description="How many NodeClaims use the class"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp",description=""
 // +kubebuilder:subresource:status
 type OciNodeClass struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   OciNodeClassSpec   `json:"spec,omitempty"`
+	// +required
+	Spec OciNodeClassSpec `json:"spec"`
+	// +optional
 	Status OciNodeClassStatus `json:"status,omitempty"`
 }
 
@@ -156,20 +158,4 @@ type OciNodeClassList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []OciNodeClass `json:"items"`
-}
-
-// BootVolumeSizeInGBs is the size of the boot volume, with the default filled in.
-func (in *OciNodeClass) BootVolumeSizeInGBs() int64 {
-	if in.Spec.BootConfig == nil || in.Spec.BootConfig.BootVolumeSizeInGBs == nil {
-		return DefaultBootVolumeSizeInGBs
-	}
-	return *in.Spec.BootConfig.BootVolumeSizeInGBs
-}
-
-// BootVolumeVpusPerGB is the performance of the boot volume, with the default filled in.
-func (in *OciNodeClass) BootVolumeVpusPerGB() int64 {
-	if in.Spec.BootConfig == nil || in.Spec.BootConfig.BootVolumeVpusPerGB == nil {
-		return DefaultBootVolumeVpusPerGB
-	}
-	return *in.Spec.BootConfig.BootVolumeVpusPerGB
 }
