@@ -124,7 +124,7 @@ type claimRow struct {
 func HTML(in Input) ([]byte, error) {
 	r := in.Recording
 	data := pageData{
-		Input: in, R: r, Style: template.CSS(pageStyle), Outcome: "FAILED", Good: len(in.Checks) - record.Failed(in.Checks), //nolint:gosec // our own embedded file
+		Input: in, R: r, Style: template.CSS(pageStyle), Outcome: "FAILED", Good: len(in.Checks) - record.Failed(in.Checks),
 		Duration: length(r.Ended.Sub(r.Started)), Plots: plots(r), Calls: r.OCICallTotal(),
 	}
 	if in.Passed() {

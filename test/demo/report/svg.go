@@ -78,7 +78,7 @@ func (p Plot) SVG(title string) template.HTML {
 	}
 	b.WriteString(`</svg>`)
 	p.legend(&b)
-	return template.HTML(b.String()) //nolint:gosec // every text in it has been escaped
+	return template.HTML(b.String()) // every text in it has been escaped
 }
 
 func (p Plot) drawBands(b *strings.Builder, sc scale) {

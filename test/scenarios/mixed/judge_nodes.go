@@ -2,6 +2,7 @@ package mixed
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -147,7 +148,7 @@ func fixedUntouched(r *record.Recording) (bool, string) {
 			wrong = append(wrong, fmt.Sprintf("%s is %s", i.DisplayName, i.State))
 		}
 		for _, c := range r.Calls {
-			if c.Method != "GET" && strings.Contains(c.Path, i.ID) {
+			if c.Method != http.MethodGet && strings.Contains(c.Path, i.ID) {
 				wrong = append(wrong, fmt.Sprintf("%s was sent to %s", c.Operation, i.DisplayName))
 			}
 		}
