@@ -206,6 +206,9 @@ func (o *outcome) tell() error {
 		}
 		fmt.Fprintf(&b, "%s  %s\n        %s\n", mark, c.Name, c.Detail)
 	}
+	if failure := o.input.Recording.Failure; failure != "" {
+		fmt.Fprintf(&b, "\nstopped: %s\n", oneLine(errors.New(failure)))
+	}
 	fmt.Fprintf(&b, "\n%d of %d checks passed in %s; report: %s\n", len(o.input.Checks)-record.Failed(o.input.Checks), len(o.input.Checks),
 		o.input.Recording.Ended.Sub(o.input.Recording.Started).Round(time.Second), filepath.Join(o.dir, report.HTMLFile))
 	fmt.Print(b.String())
