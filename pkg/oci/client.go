@@ -5,11 +5,13 @@ import (
 	"net/url"
 	"os"
 
+	"github.com/oracle/oci-go-sdk/v65/clusterplacementgroups"
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/common/auth"
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/keymanagement"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"k8s.io/utils/clock"
 )
@@ -47,6 +49,8 @@ type Client struct {
 	identity        identity.IdentityClient
 	containerEngine containerengine.ContainerEngineClient
 	workRequests    workrequests.WorkRequestClient
+	placementGroups clusterplacementgroups.ClusterPlacementGroupsCPClient
+	vaults          *vaultClients
 	limiter         *limiter
 	clock           clock.Clock
 	region          string
@@ -80,11 +84,15 @@ func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk cloc
 	if c.workRequests, err = workrequests.NewWorkRequestClientWithConfigurationProvider(provider); err != nil {
 		return nil, fmt.Errorf("making the OCI work request client: %w", err)
 	}
+	if c.placementGroups, err = clusterplacementgroups.NewClusterPlacementGroupsCPClientWithConfigurationProvider(provider); err != nil {
+		return nil, fmt.Errorf("making the OCI cluster placement group client: %w", err)
+	}
 	if c.region = cfg.Region; c.region == "" {
 		if c.region, err = provider.Region(); err != nil {
 			return nil, fmt.Errorf("reading the region from the OCI credentials (set --oci-region): %w", err)
 		}
 	}
+	c.vaults = &vaultClients{provider: provider, endpoint: cfg.Endpoint, region: c.region, byHost: map[string]keymanagement.KmsManagementClient{}}
 	c.point(cfg)
 	return c, nil
 }
@@ -92,13 +100,14 @@ func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk cloc
 // point sends every client to the region or endpoint of the configuration and switches the SDK's own retries off: they can not
 // be cancelled, differ from one operation to the next, and would retry "out of host capacity" for minutes.
 func (c *Client) point(cfg Config) {
-	bases := []*common.BaseClient{&c.compute.BaseClient, &c.network.BaseClient, &c.identity.BaseClient, &c.containerEngine.BaseClient, &c.workRequests.BaseClient}
+	bases := []*common.BaseClient{&c.compute.BaseClient, &c.network.BaseClient, &c.identity.BaseClient, &c.containerEngine.BaseClient, &c.workRequests.BaseClient, &c.placementGroups.BaseClient}
 	if cfg.Region != "" {
 		c.compute.SetRegion(cfg.Region)
 		c.network.SetRegion(cfg.Region)
 		c.identity.SetRegion(cfg.Region)
 		c.containerEngine.SetRegion(cfg.Region)
 		c.workRequests.SetRegion(cfg.Region)
+		c.placementGroups.SetRegion(cfg.Region)
 	}
 	never := common.NoRetryPolicy()
 	for _, base := range bases {

@@ -18,6 +18,8 @@ const (
 	serviceIdentity        service = "identity"
 	serviceContainerEngine service = "containerengine"
 	serviceWorkRequests    service = "workrequests"
+	servicePlacementGroups service = "clusterplacementgroups"
+	serviceKeyManagement   service = "keymanagement"
 )
 
 // Rates are requests per second and burst for one class of calls.

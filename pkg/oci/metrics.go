@@ -17,7 +17,7 @@ const (
 )
 
 var (
-	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine or workrequests."}
+	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine, workrequests, clusterplacementgroups or keymanagement."}
 	operationLabel = opmetrics.Label{Name: labelOperation, Help: "OCI API operation, such as LaunchInstance."}
 	codeLabel      = opmetrics.Label{Name: labelCode, Help: "HTTP status, or none when there was no answer."}
 )

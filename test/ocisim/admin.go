@@ -75,6 +75,12 @@ func adminChanges() []adminRoute {
 			created(func(s *Simulator, in namedInAD) (string, error) {
 				return s.AddComputeCluster(in.Name, in.AvailabilityDomain)
 			})},
+		{"POST", "/_sim/dedicated-vm-hosts", `make a dedicated VM host: {"name":"host","availabilityDomain":"Uocm:PHX-AD-1","ocpus":64}`,
+			created(func(s *Simulator, spec PlaceSpec) (string, error) { return s.AddDedicatedVMHost(spec) })},
+		{"POST", "/_sim/cluster-placement-groups", `make a cluster placement group: {"name":"near","availabilityDomain":"Uocm:PHX-AD-1"}`,
+			created(func(s *Simulator, spec PlaceSpec) (string, error) { return s.AddClusterPlacementGroup(spec) })},
+		{"POST", "/_sim/security-groups", `make a network security group: {"name":"web","freeformTags":{"tier":"web"}}`,
+			created(func(s *Simulator, spec Labelled) (string, error) { return s.AddSecurityGroup(spec) })},
 		{"POST", "/_sim/maintenance", `schedule a maintenance: {"instanceId":"ocid1.instance...","action":"REBOOT_MIGRATION","startsAfter":"1h"}`, addMaintenance},
 		{"POST", "/_sim/host-capacity", `bound the hosts: {"shape":"VM.Standard.E5.*","availabilityDomain":"Uocm:PHX-AD-1","ocpus":16}`,
 			changed(func(s *Simulator, rule HostCapacity) error { return s.SetHostCapacity(rule) })},

@@ -20,6 +20,17 @@ func identityOperations() []operation {
 	}
 }
 
+// AddCompartment makes a compartment under the tenancy and returns its OCID.
+func (s *Simulator) AddCompartment(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := "ocid1.compartment.oc1.." + uniquePart(s.newID("compartment"))
+	s.state.compartments.put(id, identity.Compartment{Id: lo.ToPtr(id), CompartmentId: lo.ToPtr(s.world.TenancyID), Name: lo.ToPtr(name),
+		Description: lo.ToPtr(name), TimeCreated: stamp(s.clock.Now()), LifecycleState: identity.CompartmentLifecycleStateActive,
+		FreeformTags: map[string]string{}, DefinedTags: map[string]map[string]any{}})
+	return id
+}
+
 // listAvailabilityDomains, like the fault domains, comes in one piece: these lists have no paging.
 func listAvailabilityDomains(s *Simulator, c *call) (*reply, error) {
 	if _, err := s.inCompartment(c); err != nil {

@@ -129,6 +129,8 @@ type ImageSpec struct {
 	OperatingSystem        string            `json:"operatingSystem,omitempty"`        // empty means Oracle Linux
 	OperatingSystemVersion string            `json:"operatingSystemVersion,omitempty"` // empty means 8
 	FreeformTags           map[string]string `json:"freeformTags,omitempty"`           // an OKE image carries k8s_version
+	// DefinedTags are the image's defined tags, by namespace and key.
+	DefinedTags map[string]map[string]any `json:"definedTags,omitempty"`
 }
 
 // PublishImage makes a new image appear, as when Oracle releases one, and returns its OCID.
@@ -148,7 +150,7 @@ func (s *Simulator) PublishImage(spec ImageSpec) (string, error) {
 	s.state.images.put(id, core.Image{CompartmentId: lo.ToPtr(spec.CompartmentID), CreateImageAllowed: lo.ToPtr(true), Id: lo.ToPtr(id),
 		LifecycleState: core.ImageLifecycleStateAvailable, OperatingSystem: lo.ToPtr(spec.OperatingSystem),
 		OperatingSystemVersion: lo.ToPtr(spec.OperatingSystemVersion), TimeCreated: stamp(s.clock.Now()), DisplayName: lo.ToPtr(spec.DisplayName),
-		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: map[string]map[string]any{}, LaunchMode: core.ImageLaunchModeParavirtualized,
+		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: emptyIfNil(spec.DefinedTags), LaunchMode: core.ImageLaunchModeParavirtualized,
 		SizeInMBs: lo.ToPtr(int64(47719)), BillableSizeInGBs: lo.ToPtr(int64(8))})
 	return id, nil
 }

@@ -41,7 +41,7 @@ const (
 // validateLaunch checks a launch as the service does before it looks for a host, and resolves what it refers to.
 func (s *Simulator) validateLaunch(d core.LaunchInstanceDetails) (*launchPlan, error) {
 	p := &launchPlan{details: d, spot: d.PreemptibleInstanceConfig != nil}
-	for _, step := range []func(*launchPlan) error{s.checkPlacement, s.checkShape, s.checkSource, s.checkCapacityType, s.checkNetwork, s.checkTexts, s.checkDataVolumes} {
+	for _, step := range []func(*launchPlan) error{s.checkPlacement, s.checkShape, s.checkSource, s.checkCapacityType, s.checkPlaces, s.checkNetwork, s.checkTexts, s.checkDataVolumes} {
 		if err := step(p); err != nil {
 			return nil, err
 		}

@@ -24,6 +24,10 @@ type SubnetSpec struct {
 	CIDR               string `json:"cidr"`                         // inside 10.0.0.0/16
 	AvailabilityDomain string `json:"availabilityDomain,omitempty"` // full name; empty makes a regional subnet
 	Public             bool   `json:"public,omitempty"`
+	// CompartmentID is the world's compartment when empty.
+	CompartmentID string                    `json:"compartmentId,omitempty"`
+	FreeformTags  map[string]string         `json:"freeformTags,omitempty"`
+	DefinedTags   map[string]map[string]any `json:"definedTags,omitempty"`
 }
 
 // reserved says whether OCI keeps the address for itself: the first two and the last of a subnet.
@@ -78,8 +82,27 @@ func (s *Simulator) AddSubnet(spec SubnetSpec) (string, error) {
 			return "", err
 		}
 	}
+	setDefault(&spec.CompartmentID, s.world.CompartmentID)
+	if err := s.state.compartment(spec.CompartmentID); err != nil {
+		return "", err
+	}
 	id := s.newID("subnet")
 	return id, s.state.addSubnet(id, spec, s.world, s.clock.Now())
+}
+
+// AddSecurityGroup makes a network security group in the VCN and returns its OCID.
+func (s *Simulator) AddSecurityGroup(spec Labelled) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	setDefault(&spec.CompartmentID, s.world.CompartmentID)
+	if err := s.state.compartment(spec.CompartmentID); err != nil {
+		return "", err
+	}
+	id := s.newID("networksecuritygroup")
+	s.state.nsgs.put(id, core.NetworkSecurityGroup{CompartmentId: lo.ToPtr(spec.CompartmentID), Id: lo.ToPtr(id), VcnId: lo.ToPtr(s.world.VCNID),
+		LifecycleState: core.NetworkSecurityGroupLifecycleStateAvailable, TimeCreated: stamp(s.clock.Now()), DisplayName: lo.ToPtr(spec.Name),
+		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: emptyIfNil(spec.DefinedTags)})
+	return id, nil
 }
 
 func (st *state) addSubnet(id string, spec SubnetSpec, w World, now time.Time) error {
@@ -94,12 +117,12 @@ func (st *state) addSubnet(id string, spec SubnetSpec, w World, now time.Time) e
 	}
 	router := prefix.Addr().Next()
 	st.subnets.put(id, &subnet{prefix: prefix, used: map[netip.Addr]bool{}, cursor: router.Next(), model: core.Subnet{
-		CompartmentId: lo.ToPtr(w.CompartmentID), Id: lo.ToPtr(id), LifecycleState: core.SubnetLifecycleStateAvailable,
+		CompartmentId: lo.ToPtr(lo.CoalesceOrEmpty(spec.CompartmentID, w.CompartmentID)), Id: lo.ToPtr(id), LifecycleState: core.SubnetLifecycleStateAvailable,
 		RouteTableId: lo.ToPtr(uniqueSibling(id, "routetable")), VcnId: lo.ToPtr(w.VCNID), VirtualRouterMac: lo.ToPtr("00:00:17:00:00:01"),
 		VirtualRouterIp: lo.ToPtr(router.String()), AvailabilityDomain: lo.EmptyableToPtr(spec.AvailabilityDomain), CidrBlock: lo.ToPtr(prefix.String()),
 		Ipv4CidrBlocks: []string{prefix.String()}, DisplayName: lo.ToPtr(spec.Name), ProhibitInternetIngress: lo.ToPtr(!spec.Public),
 		ProhibitPublicIpOnVnic: lo.ToPtr(!spec.Public), SecurityListIds: []string{uniqueSibling(id, "securitylist")}, TimeCreated: stamp(now),
-		FreeformTags: map[string]string{}, DefinedTags: map[string]map[string]any{},
+		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: emptyIfNil(spec.DefinedTags),
 	}})
 	return nil
 }

@@ -23,6 +23,9 @@ type ReservationSpec struct {
 	OCPUs              float64 `json:"ocpus,omitempty"`       // needed for flexible shapes
 	MemoryGB           float64 `json:"memoryInGBs,omitempty"` // needed for flexible shapes
 	Count              int64   `json:"count"`
+	// FreeformTags and DefinedTags are of the reservation as a whole.
+	FreeformTags map[string]string         `json:"freeformTags,omitempty"`
+	DefinedTags  map[string]map[string]any `json:"definedTags,omitempty"`
 }
 
 // SetReservation makes a capacity reservation, or changes the count of the one named by ID, and returns its OCID.
@@ -57,7 +60,7 @@ func (s *Simulator) SetReservation(spec ReservationSpec) (string, error) {
 		CompartmentId: lo.ToPtr(s.world.CompartmentID), Id: lo.ToPtr(id), LifecycleState: core.ComputeCapacityReservationLifecycleStateActive,
 		TimeCreated: stamp(s.clock.Now()), DisplayName: lo.ToPtr(spec.Name), IsDefaultReservation: lo.ToPtr(false),
 		InstanceReservationConfigs: []core.InstanceReservationConfig{config}, ReservedInstanceCount: lo.ToPtr(spec.Count), UsedInstanceCount: lo.ToPtr(int64(0)),
-		FreeformTags: map[string]string{}, DefinedTags: map[string]map[string]any{}}})
+		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: emptyIfNil(spec.DefinedTags)}})
 	return id, nil
 }
 

@@ -53,7 +53,7 @@ func operations() []operation {
 	for _, service := range [][]operation{
 		instanceOperations(), shapeOperations(), imageOperations(), attachmentOperations(), volumeOperations(), capacityOperations(), reservationOperations(),
 		maintenanceOperations(), workRequestOperations(), networkOperations(), vnicOperations(), identityOperations(), clusterOperations(),
-		virtualNodeOperations(), limitOperations(), priceOperations(),
+		virtualNodeOperations(), limitOperations(), priceOperations(), placementOperations(), keyOperations(), ipInventoryOperations(),
 	} {
 		all = append(all, service...)
 	}

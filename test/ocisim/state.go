@@ -5,10 +5,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oracle/oci-go-sdk/v65/clusterplacementgroups"
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/keymanagement"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"github.com/samber/lo"
 
@@ -23,32 +25,35 @@ type state struct {
 	schedule schedule
 	tokens   *retryTokens
 
-	compartments   *table[identity.Compartment]
-	shapes         []core.Shape
-	absentShapes   map[string]bool // "shape\x00AD": not offered there
-	images         *table[core.Image]
-	instances      *table[*instance]
-	workRequests   *table[*workRequest]
-	vcns           *table[core.Vcn]
-	subnets        *table[*subnet]
-	nsgs           *table[core.NetworkSecurityGroup]
-	vnics          *table[*vnic]
-	vnicLinks      *table[*core.VnicAttachment]
-	privateIPs     *table[*core.PrivateIp]
-	bootVolumes    *table[*core.BootVolume]
-	bootLinks      *table[*core.BootVolumeAttachment]
-	volumes        *table[*core.Volume]
-	volumeLinks    *table[*volumeLink]
-	reservations   *table[*reservation]
-	clusters       *table[*core.ComputeCluster]
-	maintenance    *table[*core.InstanceMaintenanceEvent]
-	hostCapacity   []HostCapacity
-	limits         map[string]int64 // limit name, or name\x00AD, to its value
-	quotas         map[string]int64
-	oke            ClusterState
-	addons         []containerengine.Addon
-	virtualPools   *table[*virtualPool]
-	launchesPlaced int // turns the choice of fault domain
+	compartments    *table[identity.Compartment]
+	shapes          []core.Shape
+	absentShapes    map[string]bool // "shape\x00AD": not offered there
+	images          *table[core.Image]
+	instances       *table[*instance]
+	workRequests    *table[*workRequest]
+	vcns            *table[core.Vcn]
+	subnets         *table[*subnet]
+	nsgs            *table[core.NetworkSecurityGroup]
+	vnics           *table[*vnic]
+	vnicLinks       *table[*core.VnicAttachment]
+	privateIPs      *table[*core.PrivateIp]
+	bootVolumes     *table[*core.BootVolume]
+	bootLinks       *table[*core.BootVolumeAttachment]
+	volumes         *table[*core.Volume]
+	volumeLinks     *table[*volumeLink]
+	reservations    *table[*reservation]
+	clusters        *table[*core.ComputeCluster]
+	vmHosts         *table[core.DedicatedVmHost]
+	placementGroups *table[clusterplacementgroups.ClusterPlacementGroup]
+	keys            *table[keymanagement.Key]
+	maintenance     *table[*core.InstanceMaintenanceEvent]
+	hostCapacity    []HostCapacity
+	limits          map[string]int64 // limit name, or name\x00AD, to its value
+	quotas          map[string]int64
+	oke             ClusterState
+	addons          []containerengine.Addon
+	virtualPools    *table[*virtualPool]
+	launchesPlaced  int // turns the choice of fault domain
 }
 
 // workRequest is an asynchronous operation of the compute service.
@@ -66,7 +71,8 @@ func newState(o Options, w World, now time.Time) (*state, error) {
 		vnicLinks: newTable[*core.VnicAttachment](), privateIPs: newTable[*core.PrivateIp](), bootVolumes: newTable[*core.BootVolume](),
 		bootLinks: newTable[*core.BootVolumeAttachment](), volumes: newTable[*core.Volume](), volumeLinks: newTable[*volumeLink](),
 		reservations: newTable[*reservation](), clusters: newTable[*core.ComputeCluster](), maintenance: newTable[*core.InstanceMaintenanceEvent](),
-		limits: map[string]int64{}, quotas: map[string]int64{}, virtualPools: newTable[*virtualPool](),
+		limits: map[string]int64{}, quotas: map[string]int64{}, virtualPools: newTable[*virtualPool](), vmHosts: newTable[core.DedicatedVmHost](),
+		placementGroups: newTable[clusterplacementgroups.ClusterPlacementGroup](), keys: newTable[keymanagement.Key](),
 	}
 	if err := st.loadCatalogue(o.Region); err != nil {
 		return nil, err
