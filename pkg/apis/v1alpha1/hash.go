@@ -39,6 +39,9 @@ const (
 // concernHashLength is how many hexadecimal digits of a concern's SHA-256 are kept: 64 bits tell two specs apart.
 const concernHashLength = 16
 
+// unsetHash is the hash of a class in which nothing is written: a stamp that is there must not look like one that is not.
+const unsetHash = "none"
+
 // concerns gives, for each concern, what is hashed: fields with their defaults filled in, so that to write a default down
 // changes nothing.
 func (in *OciNodeClass) concerns() map[Concern]any {
@@ -90,6 +93,9 @@ func (in *OciNodeClass) Hash() string {
 	parts := make([]string, 0, len(hashes))
 	for _, concern := range slices.Sorted(maps.Keys(hashes)) {
 		parts = append(parts, string(concern)+"="+hashes[concern])
+	}
+	if len(parts) == 0 {
+		return unsetHash
 	}
 	return strings.Join(parts, ",")
 }

@@ -22,17 +22,17 @@ func (t ImageSelectorTerm) Selector() Selector {
 
 // Selector is the term in its common form.
 func (t SubnetSelectorTerm) Selector() Selector {
-	return Selector{t.ID, t.Name, t.FreeFormTags, t.DefinedTags, t.CompartmentID}
+	return Selector(t)
 }
 
 // Selector is the term in its common form.
 func (t SecurityGroupSelectorTerm) Selector() Selector {
-	return Selector{t.ID, t.Name, t.FreeFormTags, t.DefinedTags, t.CompartmentID}
+	return Selector(t)
 }
 
 // Selector is the term in its common form.
 func (t PlacementSelectorTerm) Selector() Selector {
-	return Selector{t.ID, t.Name, t.FreeFormTags, t.DefinedTags, t.CompartmentID}
+	return Selector(t)
 }
 
 // Matches is true when an object has the name and all the tags of the selector; the id is not looked at. Tags are as OCI's
