@@ -1,32 +1,62 @@
 // Package bootstrap builds what an instance is given so that it becomes a node: the metadata keys and the user data that OKE's
 // images read at boot. It is built from typed input and quoted for the shell, never interpolated.
+//
+// What runs at boot, in this order: the parts of the class's userData, each by itself as cloud-init does it; then one script of
+// this package that grows the root file system, makes and mounts the block volumes, runs preInstallScript, starts the kubelet
+// and runs postInstallScript. Images of the family Custom run userData alone.
+//
+// Scripts, user data and keys of users never stand in an error or a log: only their names and sizes do.
 package bootstrap
 
 import (
 	"encoding/base64"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
-	kubeletapis "k8s.io/kubelet/pkg/apis"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
-// MaxMetadataBytes is OCI's limit for metadata and extendedMetadata together (LaunchInstanceDetails in the Compute API).
-const MaxMetadataBytes = 32_000
-
-// Node is everything that decides how a node boots and registers.
+// Node is everything that decides how a node boots and registers. Metadata only reads it.
 type Node struct {
-	Endpoint string // private address of the API server, without port
-	CABundle []byte // PEM
-	DNSIP    string // cluster DNS; empty leaves it to the image
-	Labels   map[string]string
-	Taints   []corev1.Taint
-	MaxPods  int // 0 leaves it to the kubelet
+	// Family is how the image joins; empty is OracleOKELinux.
+	Family v1alpha1.ImageFamily
+
+	Endpoint          string // private address of the API server, without port
+	CABundle          []byte // PEM
+	DNSIP             string // cluster DNS; empty leaves it to the image; Kubelet.ClusterDNS goes before it
+	KubernetesVersion string // of the kubelet in the image, such as v1.34.1; empty when it is not known
+	TenancyID         string // OCID; empty when it is not known
+
+	// Labels of the Node. Those that a kubelet may not set on its own node are left out: core sets them at registration.
+	Labels map[string]string
+	// Taints of the Node from its first moment on: Karpenter's own, the NodeClaim's and its startup taints.
+	Taints  []corev1.Taint
+	MaxPods int // 0 leaves it to Kubelet.MaxPods, then to the image
+	// Kubelet are the class's settings; nil leaves all to the image.
+	Kubelet *v1alpha1.KubeletConfiguration
+
 	// Native is set where pods get addresses of the VCN.
 	Native *NativePodNetworking
+	// IPFamilies are the cluster's, IPv4 and IPv6 in their order; empty leaves them to the image.
+	IPFamilies []string
+
+	// Preemptible is true for instances of capacity type spot; PreemptibleTaint then says which taint the node has.
+	Preemptible      bool
+	PreemptibleTaint v1alpha1.PreemptibleTaint
+
+	// BlockDevices are the volumes that are attached at launch, in order: the i-th one at DevicePath(i).
+	BlockDevices []v1alpha1.BlockDevice
+
+	PreInstall  string // shell script; a failure keeps the node from joining
+	PostInstall string // shell script; a failure shows on the console
+	UserData    string // shell script, MIME document, or anything else that cloud-init reads
+
+	// Metadata are the user's own keys. They win over all but those that the API reserves for the controller.
+	Metadata          map[string]string
+	SSHAuthorizedKeys []string
 }
 
 // NativePodNetworking is OKE's VCN-native pod networking of one node.
@@ -36,109 +66,71 @@ type NativePodNetworking struct {
 }
 
 // Metadata is the instance metadata to launch with. Equal input gives equal output, so that a launch can be repeated with the
-// same retry token. An error says which value can not be passed to a kubelet.
+// same retry token. Errors: *TooLargeError when it does not fit OCI's limit, and else a sentence that names what can not be
+// passed to a node; neither gets better by trying again.
 func Metadata(node Node) (map[string]string, error) {
-	script, err := Script(node)
+	if err := checkTexts(node); err != nil {
+		return nil, err
+	}
+	args, err := KubeletArgs(node)
 	if err != nil {
 		return nil, err
 	}
-	metadata := map[string]string{"user_data": base64.StdEncoding.EncodeToString([]byte(script))}
-	if native := node.Native; native != nil {
-		metadata["oke-native-pod-networking"] = "true"
-		metadata["oke-max-pods"] = strconv.Itoa(node.MaxPods)
-		metadata["pod-subnets"] = strings.Join(native.PodSubnetIDs, ",")
-		if len(native.PodNSGIDs) > 0 {
-			metadata["pod-nsgids"] = strings.Join(native.PodNSGIDs, ",")
+	metadata, err := keys(node, args)
+	if err != nil {
+		return nil, err
+	}
+	document, err := userData(node, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(document) > 0 {
+		if metadata[keyUserData], err = encode(document, MaxMetadataBytes-size(metadata)-len(keyUserData)); err != nil {
+			return nil, err
 		}
 	}
-	size := 0
-	for key, value := range metadata {
-		size += len(key) + len(value)
-	}
-	if size > MaxMetadataBytes {
-		return nil, fmt.Errorf("the instance metadata has %d bytes and OCI allows %d; shorten labels, taints or scripts", size, MaxMetadataBytes)
+	if size(metadata) > MaxMetadataBytes {
+		return nil, tooLarge(node, args, metadata)
 	}
 	return metadata, nil
 }
 
-// Script is the boot script of OKE's Oracle Linux images: it grows the root file system, which the image leaves at its own
-// size, and then runs the image's installer, which starts the kubelet.
-func Script(node Node) (string, error) {
-	args, err := kubeletArgs(node)
-	if err != nil {
-		return "", err
-	}
-	install := []string{
-		"bash", "/etc/oke/oke-install.sh",
-		"--apiserver-endpoint", shellQuote(node.Endpoint),
-		"--kubelet-ca-cert", shellQuote(base64.StdEncoding.EncodeToString(node.CABundle)),
-	}
-	if node.DNSIP != "" {
-		install = append(install, "--cluster-dns", shellQuote(node.DNSIP))
-	}
-	install = append(install, "--kubelet-extra-args", shellQuote(strings.Join(args, " ")))
-	return strings.Join([]string{
-		"#!/usr/bin/env bash",
-		"set -o nounset",
-		"# A disk that can not be grown still gives a working, smaller node.",
-		"/usr/libexec/oci-growfs -y || echo 'growing the root file system failed'",
-		strings.Join(install, " "),
-		"",
-	}, "\n"), nil
-}
-
-// kubeletArgs are the kubelet's extra arguments. The installer splits them at white space, so a value must not have any.
-func kubeletArgs(node Node) ([]string, error) {
-	var args []string
-	if labels := kubeletLabels(node.Labels); len(labels) > 0 {
-		args = append(args, "--node-labels="+strings.Join(labels, ","))
-	}
-	if len(node.Taints) > 0 {
-		taints := make([]string, 0, len(node.Taints))
-		for _, t := range node.Taints {
-			taints = append(taints, fmt.Sprintf("%s=%s:%s", t.Key, t.Value, t.Effect))
-		}
-		args = append(args, "--register-with-taints="+strings.Join(taints, ","))
-	}
-	if node.MaxPods > 0 {
-		args = append(args, "--max-pods="+strconv.Itoa(node.MaxPods))
-	}
-	for _, arg := range args {
-		if strings.ContainsAny(arg, " \t\r\n'\"\\`$") {
-			return nil, fmt.Errorf("the kubelet argument %q has a character that no label or taint may have", arg)
+// checkTexts refuses what no shell and no MIME part can carry. It names the field and not its content.
+func checkTexts(node Node) error {
+	for _, text := range []struct{ field, value string }{
+		{"preInstallScript", node.PreInstall}, {"postInstallScript", node.PostInstall}, {"userData", node.UserData},
+		{"the API server's address", node.Endpoint}, {"the DNS service's address", node.DNSIP},
+	} {
+		if strings.ContainsRune(text.value, 0) || !utf8.ValidString(text.value) {
+			return fmt.Errorf("%s has a NUL character or is not UTF-8; remove it", text.field)
 		}
 	}
-	return args, nil
-}
-
-// kubeletLabels are the labels as key=value in order of their keys, without those that a kubelet is not allowed to set on its
-// own node; Karpenter core puts those on the Node when it registers.
-func kubeletLabels(labels map[string]string) []string {
-	var out []string
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		if isForbidden(key) {
-			continue
-		}
-		out = append(out, key+"="+labels[key])
+	if node.Family != v1alpha1.ImageFamilyCustom {
+		return nil
 	}
-	return out
-}
-
-// isForbidden is the kubelet's own rule: in the kubernetes.io and k8s.io domains only a list of labels and prefixes may be set.
-func isForbidden(key string) bool {
-	domain, _, found := strings.Cut(key, "/")
-	if !found {
-		return false
+	if node.PreInstall != "" || node.PostInstall != "" {
+		return fmt.Errorf("an image of the family Custom runs userData alone; move preInstallScript and postInstallScript into userData")
 	}
-	for _, reserved := range []string{"kubernetes.io", "k8s.io"} {
-		if domain == reserved || strings.HasSuffix(domain, "."+reserved) {
-			return !kubeletapis.IsKubeletLabel(key)
+	for _, device := range node.BlockDevices {
+		if device.MountPath != "" {
+			return fmt.Errorf("an image of the family Custom mounts nothing by itself; remove mountPath %s and mount the volume in userData", device.MountPath)
 		}
 	}
-	return false
+	return nil
 }
 
-// shellQuote makes one word of s for a POSIX shell, whatever is in it.
-func shellQuote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+// DevicePath is the consistent device path of the i-th block volume beside the boot volume, from 0: /dev/oracleoci/oraclevdb and
+// on (Block Volume documentation, "Connecting to Volumes With Consistent Device Paths"). OCI attaches at most 32.
+func DevicePath(i int) string {
+	const letters = 26
+	n := i + 1 // oraclevda is the boot volume
+	if n < letters {
+		return devicePrefix + string(rune('a'+n))
+	}
+	return devicePrefix + "a" + string(rune('a'+(n-letters)%letters))
 }
+
+const devicePrefix = "/dev/oracleoci/oraclevd"
+
+// caBase64 is the CA in the form that OKE's programs take.
+func caBase64(node Node) string { return base64.StdEncoding.EncodeToString(node.CABundle) }

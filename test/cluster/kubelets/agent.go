@@ -262,14 +262,14 @@ func (f *Fleet) newNode(inst Instance, outcome machine.Outcome) (*corev1.Node, e
 	maps.Copy(labels, config.NodeLabels)
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: inst.PrivateIP, Labels: labels},
-		Spec:       corev1.NodeSpec{ProviderID: providerID, Taints: append(ownTaints(inst), config.Taints...)},
+		Spec:       corev1.NodeSpec{ProviderID: providerID, Taints: mergeTaints(config.Taints, ownTaints(inst))},
 		Status: corev1.NodeStatus{
 			Capacity: capacity, Allocatable: allocatable,
 			Addresses:  []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: inst.PrivateIP}, {Type: corev1.NodeHostName, Address: inst.PrivateIP}},
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Reason: "KubeletNotReady", Message: "container runtime network not ready", LastTransitionTime: metav1.NewTime(f.o.Clock.Now()), LastHeartbeatTime: metav1.NewTime(f.o.Clock.Now())}},
 			NodeInfo: corev1.NodeSystemInfo{
 				MachineID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(inst.ID)).String(), SystemUUID: uuid.NewSHA1(uuid.NameSpaceURL, []byte(inst.ID)).String(), BootID: uuid.NewString(),
-				KernelVersion: "5.15.0-319.201.4.el8uek." + inst.UnameMachine(), OSImage: "Oracle Linux Server 8.10", ContainerRuntimeVersion: "cri-o://1.36.0",
+				KernelVersion: "5.15.0-319.201.4.el8uek." + inst.UnameMachine(), OSImage: osImage(inst), ContainerRuntimeVersion: "cri-o://1.36.0",
 				KubeletVersion: f.o.KubeletMinor, OperatingSystem: "linux", Architecture: arch(inst),
 			},
 		},

@@ -1,10 +1,13 @@
 package kubelets
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/machine"
 )
 
 // Labels, taints and annotations that OKE's node image and cloud controller set.
@@ -39,8 +42,23 @@ func gpuResource(inst Instance) string {
 	return resourceNvidia
 }
 
+// preemptible tells whether the node image marks the node as preemptible: as the metadata key says, and without it as the
+// instance is.
 func preemptible(inst Instance) bool {
-	return inst.Preemptible || inst.Metadata["oke-is-preemptible"] == "true"
+	switch inst.Metadata["oke-is-preemptible"] {
+	case "true":
+		return true
+	case "false":
+		return false
+	}
+	return inst.Preemptible
+}
+
+func osImage(inst Instance) string {
+	if inst.Image == machine.ImageUbuntu {
+		return "Ubuntu 24.04 LTS"
+	}
+	return "Oracle Linux Server 8.10"
 }
 
 // ownLabels are the labels a kubelet on an OKE image sets without being told.
@@ -60,6 +78,17 @@ func ownLabels(inst Instance) map[string]string {
 		labels[labelPreemptible] = "true"
 	}
 	return labels
+}
+
+// mergeTaints adds taints that are not there yet: a Node has one of a key and an effect.
+func mergeTaints(taints, more []corev1.Taint) []corev1.Taint {
+	out := slices.Clone(taints)
+	for _, t := range more {
+		if !slices.ContainsFunc(out, func(o corev1.Taint) bool { return o.MatchTaint(&t) }) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // ownTaints are the taints OKE sets without being told.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
@@ -18,18 +19,24 @@ import (
 
 // Config is what arguments decide about a node.
 type Config struct {
-	NodeLabels       map[string]string
-	Taints           []corev1.Taint
-	MaxPods          int // 0: not given
-	PodsPerCore      int
-	KubeReserved     map[string]string // nil: not given, the image's defaults hold
-	SystemReserved   map[string]string // nil: not given
-	EvictionHard     map[string]string // nil: not given; signal -> quantity or percentage
-	EvictionSoft     map[string]string
-	ClusterDNS       []string
-	ProviderID       string
-	NodeIP           string
-	HostnameOverride string
+	NodeLabels     map[string]string
+	Taints         []corev1.Taint
+	MaxPods        int // 0: not given
+	PodsPerCore    int
+	KubeReserved   map[string]string // nil: not given, the image's defaults hold
+	SystemReserved map[string]string // nil: not given
+	EvictionHard   map[string]string // nil: not given; signal -> quantity or percentage
+	EvictionSoft   map[string]string
+	// EvictionSoftGrace has an entry for every signal of EvictionSoft.
+	EvictionSoftGrace map[string]time.Duration
+	EvictionMaxGrace  *int  // seconds; nil: not given
+	ImageGCHigh       *int  // percent; nil: not given
+	ImageGCLow        *int  // percent; nil: not given
+	CPUCFSQuota       *bool // nil: not given
+	ClusterDNS        []string
+	ProviderID        string
+	NodeIP            string
+	HostnameOverride  string
 }
 
 // ParseArgs reads one argument string as it stands in the service's environment file: split at white space, quotes and
@@ -40,7 +47,7 @@ func ParseArgs(line string) (Config, error) {
 		return Config{}, fmt.Errorf("kubelet arguments: %w", err)
 	}
 	var c Config
-	var labels, taints, kubeReserved, systemReserved, evictionHard, evictionSoft []string
+	var labels, taints, kubeReserved, systemReserved, evictionHard, evictionSoft, evictionGrace []string
 	fs := pflag.NewFlagSet("kubelet", pflag.ContinueOnError)
 	fs.Usage = func() {}
 	fs.StringArrayVar(&labels, "node-labels", nil, "")
@@ -51,6 +58,11 @@ func ParseArgs(line string) (Config, error) {
 	fs.StringArrayVar(&systemReserved, "system-reserved", nil, "")
 	fs.StringArrayVar(&evictionHard, "eviction-hard", nil, "")
 	fs.StringArrayVar(&evictionSoft, "eviction-soft", nil, "")
+	fs.StringArrayVar(&evictionGrace, "eviction-soft-grace-period", nil, "")
+	evictionMax := fs.Int("eviction-max-pod-grace-period", 0, "")
+	imageHigh := fs.Int("image-gc-high-threshold", defaultImageGCHigh, "")
+	imageLow := fs.Int("image-gc-low-threshold", defaultImageGCLow, "")
+	quota := fs.Bool("cpu-cfs-quota", true, "")
 	fs.StringSliceVar(&c.ClusterDNS, "cluster-dns", nil, "")
 	fs.StringVar(&c.ProviderID, "provider-id", "", "")
 	fs.StringVar(&c.NodeIP, "node-ip", "", "")
@@ -65,6 +77,12 @@ func ParseArgs(line string) (Config, error) {
 	if fs.Changed("max-pods") && c.MaxPods < 0 {
 		return Config{}, fmt.Errorf("kubelet: --max-pods must not be negative, got %d", c.MaxPods)
 	}
+	c.EvictionMaxGrace, c.ImageGCHigh, c.ImageGCLow, c.CPUCFSQuota = given(fs, "eviction-max-pod-grace-period", evictionMax), given(fs, "image-gc-high-threshold", imageHigh),
+		given(fs, "image-gc-low-threshold", imageLow), given(fs, "cpu-cfs-quota", quota)
+	if *imageLow >= *imageHigh {
+		return Config{}, fmt.Errorf("kubelet: --image-gc-low-threshold %d must be less than --image-gc-high-threshold %d", *imageLow, *imageHigh)
+	}
+	var grace map[string]string
 	for _, m := range []struct {
 		to   *map[string]string
 		name string
@@ -73,11 +91,17 @@ func ParseArgs(line string) (Config, error) {
 	}{
 		{&c.NodeLabels, "node-labels", labels, "="}, {&c.KubeReserved, "kube-reserved", kubeReserved, "="},
 		{&c.SystemReserved, "system-reserved", systemReserved, "="}, {&c.EvictionHard, "eviction-hard", evictionHard, "<"},
-		{&c.EvictionSoft, "eviction-soft", evictionSoft, "<"},
+		{&c.EvictionSoft, "eviction-soft", evictionSoft, "<"}, {&grace, "eviction-soft-grace-period", evictionGrace, "="},
 	} {
 		if *m.to, err = parseMap(m.from, m.sep); err != nil {
 			return Config{}, fmt.Errorf("kubelet: invalid argument for --%s: %w", m.name, err)
 		}
+	}
+	if c.EvictionSoftGrace, err = parseGrace(grace); err != nil {
+		return Config{}, err
+	}
+	if len(taints) > 1 {
+		taints = taints[len(taints)-1:] // given again, the flag replaces what it said before
 	}
 	if c.Taints, err = parseTaints(taints); err != nil {
 		return Config{}, fmt.Errorf("kubelet: invalid argument for --register-with-taints: %w", err)
@@ -90,15 +114,47 @@ var ignored = map[string][]string{
 	"string": {"config", "config-dir", "kubeconfig", "bootstrap-kubeconfig", "cloud-provider", "cloud-config", "container-runtime-endpoint", "image-service-endpoint", "cpu-manager-policy", "cpu-cfs-quota-period",
 		"topology-manager-policy", "topology-manager-scope", "memory-manager-policy", "reserved-cpus", "reserved-memory", "cluster-domain", "container-log-max-size", "cgroup-driver", "cgroup-root", "kubelet-cgroups",
 		"runtime-cgroups", "system-cgroups", "system-reserved-cgroup", "kube-reserved-cgroup", "tls-cert-file", "tls-private-key-file", "tls-min-version", "client-ca-file", "authorization-mode", "address",
-		"eviction-soft-grace-period", "eviction-minimum-reclaim", "eviction-pressure-transition-period", "feature-gates", "hairpin-mode", "image-credential-provider-config", "image-credential-provider-bin-dir",
+		"eviction-minimum-reclaim", "eviction-pressure-transition-period", "feature-gates", "hairpin-mode", "image-credential-provider-config", "image-credential-provider-bin-dir",
 		"node-status-update-frequency", "resolv-conf", "root-dir", "cert-dir", "streaming-connection-idle-timeout", "sync-frequency", "pod-manifest-path", "pod-cidr", "minimum-image-ttl-duration", "vmodule", "log-flush-frequency",
 		"logging-format", "max-parallel-image-pulls"},
-	"int": {"v", "port", "read-only-port", "healthz-port", "image-gc-high-threshold", "image-gc-low-threshold", "registry-qps", "registry-burst", "event-qps", "event-burst", "kube-api-qps", "kube-api-burst", "pod-max-pids",
-		"container-log-max-files", "eviction-max-pod-grace-period", "max-open-files", "node-status-max-images", "oom-score-adj", "iptables-drop-bit", "iptables-masquerade-bit"},
-	"bool": {"anonymous-auth", "authentication-token-webhook", "cpu-cfs-quota", "enable-controller-attach-detach", "enable-debugging-handlers", "enable-server", "exit-on-lock-contention", "fail-swap-on", "kernel-memcg-notification",
+	"int": {"v", "port", "read-only-port", "healthz-port", "registry-qps", "registry-burst", "event-qps", "event-burst", "kube-api-qps", "kube-api-burst", "pod-max-pids",
+		"container-log-max-files", "max-open-files", "node-status-max-images", "oom-score-adj", "iptables-drop-bit", "iptables-masquerade-bit"},
+	"bool": {"anonymous-auth", "authentication-token-webhook", "enable-controller-attach-detach", "enable-debugging-handlers", "enable-server", "exit-on-lock-contention", "fail-swap-on", "kernel-memcg-notification",
 		"local-storage-capacity-isolation", "make-iptables-util-chains", "protect-kernel-defaults", "register-node", "rotate-certificates", "rotate-server-certificates", "runonce", "seccomp-default", "serialize-image-pulls",
 		"cgroups-per-qos", "contention-profiling", "fail-cgroupv1"},
 	"list": {"allowed-unsafe-sysctls", "enforce-node-allocatable", "tls-cipher-suites", "cpu-manager-policy-options", "topology-manager-policy-options", "qos-reserved"},
+}
+
+// A kubelet's own thresholds of image garbage collection, percent.
+const (
+	defaultImageGCHigh = 85
+	defaultImageGCLow  = 80
+)
+
+func given[T any](fs *pflag.FlagSet, name string, value *T) *T {
+	if !fs.Changed(name) {
+		return nil
+	}
+	return value
+}
+
+// parseGrace reads the grace periods of soft eviction; nil when the flag was not given.
+func parseGrace(periods map[string]string) (map[string]time.Duration, error) {
+	if periods == nil {
+		return nil, nil
+	}
+	out := map[string]time.Duration{}
+	for signal, period := range periods {
+		if !evictionSignals[signal] {
+			return nil, fmt.Errorf("kubelet: unknown eviction signal %q", signal)
+		}
+		d, err := time.ParseDuration(period)
+		if err != nil || d < 0 {
+			return nil, fmt.Errorf("kubelet: invalid eviction grace period of %s: %q", signal, period)
+		}
+		out[signal] = d
+	}
+	return out, nil
 }
 
 func addIgnored(fs *pflag.FlagSet) {
@@ -211,6 +267,11 @@ func (c Config) validate() error {
 			if _, err := threshold(value, 1<<40); err != nil {
 				return fmt.Errorf("kubelet: eviction threshold of %s: %w", signal, err)
 			}
+		}
+	}
+	for signal := range c.EvictionSoft {
+		if _, ok := c.EvictionSoftGrace[signal]; !ok {
+			return fmt.Errorf("kubelet: grace period must be specified for the soft eviction threshold %s", signal)
 		}
 	}
 	for _, ip := range c.ClusterDNS {

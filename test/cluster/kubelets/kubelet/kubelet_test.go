@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +23,11 @@ func TestParseArgs(t *testing.T) {
 		"a flag given twice adds labels":            {"--node-labels=a=b --node-labels=c=d", Config{NodeLabels: map[string]string{"a": "b", "c": "d"}}},
 		"labels that kubelets may set":              {"--node-labels=node.kubernetes.io/instance-type=x,topology.kubernetes.io/zone=z,kubelet.kubernetes.io/a=b", Config{NodeLabels: map[string]string{"node.kubernetes.io/instance-type": "x", "topology.kubernetes.io/zone": "z", "kubelet.kubernetes.io/a": "b"}}},
 		"an empty eviction list is not the default": {"--eviction-hard=", Config{EvictionHard: map[string]string{}}},
-		"flags that decide nothing here":            {"--v=2 --image-gc-high-threshold=85 --cpu-cfs-quota=false --serialize-image-pulls --feature-gates=A=true", Config{}},
+		"flags that decide nothing here":            {"--v=2 --serialize-image-pulls --feature-gates=A=true", Config{}},
+		"taints given twice are the later ones":     {"--register-with-taints=a=b:NoSchedule --register-with-taints=c=:NoExecute", Config{Taints: []corev1.Taint{{Key: "c", Effect: corev1.TaintEffectNoExecute}}}},
+		"soft eviction, garbage collection and the CPU quota": {
+			"--eviction-soft=memory.available<1Gi --eviction-soft-grace-period=memory.available=1m30s --eviction-max-pod-grace-period=60 --image-gc-high-threshold=70 --image-gc-low-threshold=60 --cpu-cfs-quota=false",
+			Config{EvictionSoft: map[string]string{"memory.available": "1Gi"}, EvictionSoftGrace: map[string]time.Duration{"memory.available": 90 * time.Second}, EvictionMaxGrace: new(60), ImageGCHigh: new(70), ImageGCLow: new(60), CPUCFSQuota: new(false)}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +56,9 @@ func TestParseArgsRefuses(t *testing.T) {
 		"a negative reservation":                  {"--kube-reserved=cpu=-1", "cannot be negative"},
 		"an unknown eviction signal":              {"--eviction-hard=memory<1Gi", "unknown eviction signal"},
 		"an eviction threshold with equals":       {"--eviction-hard=memory.available=1Gi", "malformed pair"},
+		"soft eviction without a grace period":    {"--eviction-soft=memory.available<1Gi", "grace period must be specified"},
+		"a grace period that is no duration":      {"--eviction-soft=memory.available<1Gi --eviction-soft-grace-period=memory.available=90", "invalid eviction grace period"},
+		"garbage collection that never ends":      {"--image-gc-low-threshold=90", "must be less than"},
 		"a DNS address that is a name":            {"--cluster-dns=dns.example", "invalid --cluster-dns"},
 	}
 	for name, tt := range tests {

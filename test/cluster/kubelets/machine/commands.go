@@ -37,6 +37,7 @@ func init() {
 		"bash": shell, "sh": shell, "env": envCommand, "sudo": sudo, "nohup": sudo, "which": which,
 		"cat": cat, "tee": tee, "base64": base64Command, "gunzip": gunzip, "gzip": gunzip, "grep": grep, "head": headTail, "tail": headTail,
 		"tr": tr, "wc": wc, "mkdir": mkdir, "touch": touch, "chmod": chmod, "rm": remove, "cp": copyFile, "mv": copyFile, "ls": ls, "dirname": pathPart, "basename": pathPart,
+		"blkid": blkid, "mkfs": mkfs, "mkfs.xfs": mkfs, "mkfs.ext4": mkfs, "mount": mount, "mountpoint": mountpoint, "lsblk": lsblk,
 		"sleep": sleep, "curl": curl, "oci-growfs": growfs, "oke": okeBootstrap,
 		"hostname": says(func(c *call) string { return c.m.inst.DisplayName }),
 		"uname":    says(uname), "nproc": says(func(c *call) string { return strconv.Itoa(c.m.inst.VCPUs) }),
@@ -44,7 +45,7 @@ func init() {
 	}
 	// Programs that exist on the image, take anything and decide nothing about joining.
 	for _, name := range []string{"systemctl", "sysctl", "modprobe", "logger", "sync", "timedatectl", "hostnamectl", "setenforce", "firewall-cmd", "iptables", "swapoff",
-		"chown", "ln", "mount", "umount", "yum", "dnf", "udevadm", "journalctl", "crictl"} {
+		"chown", "ln", "umount", "yum", "dnf", "udevadm", "journalctl", "crictl"} {
 		commands[name] = func(*call) (uint8, error) { return 0, nil }
 	}
 }
@@ -180,7 +181,7 @@ func shell(c *call) (uint8, error) {
 			args = args[1:]
 		default:
 			full := c.path(a)
-			if full == installPath || full == growfsPath {
+			if special[full] != nil && c.m.exists(full) {
 				return special[full](&call{m: c.m, ctx: c.ctx, args: args, dir: c.dir, env: c.env, stdio: c.stdio})
 			}
 			body, err := c.m.fs.ReadFile(full)

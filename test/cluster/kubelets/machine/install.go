@@ -38,20 +38,25 @@ func okeInstall(c *call) (uint8, error) {
 	return c.startKubelet(c.resolve(given))
 }
 
-// okeBootstrap is `oke bootstrap` of Ubuntu images.
+// okeBootstrap is `oke bootstrap` of Ubuntu images. What it is not told it reads from files, then from the metadata service.
 func okeBootstrap(c *call) (uint8, error) {
 	if len(c.args) < 2 || c.args[1] != "bootstrap" {
 		return c.refuse("oke: the only command is bootstrap")
 	}
 	given, problem := parseFlags(c.args[2:], []setting{
-		{flag: "--apiserver-host"}, {flag: "--ca"}, {flag: "--cluster-dns"}, {flag: "--kubelet-extra-args"},
+		{flag: "--apiserver-host"}, {flag: "--ca"}, {flag: "--kubelet-extra-args"},
 	})
 	if problem != "" {
 		return c.refuse(problem)
 	}
 	renamed := map[string]string{}
-	for from, to := range map[string]string{"--apiserver-host": "--apiserver-endpoint", "--ca": "--kubelet-ca-cert",
-		"--cluster-dns": "--cluster-dns", "--kubelet-extra-args": "--kubelet-extra-args"} {
+	if host, err := c.m.fs.ReadFile("/etc/oke/oke-apiserver"); err == nil {
+		renamed["--apiserver-endpoint"] = strings.TrimSpace(string(host))
+	}
+	if ca, err := c.m.fs.ReadFile("/etc/kubernetes/ca.crt"); err == nil {
+		renamed["--kubelet-ca-cert"] = base64.StdEncoding.EncodeToString(ca)
+	}
+	for from, to := range map[string]string{"--apiserver-host": "--apiserver-endpoint", "--ca": "--kubelet-ca-cert", "--kubelet-extra-args": "--kubelet-extra-args"} {
 		if v, ok := given[from]; ok {
 			renamed[to] = v
 		}

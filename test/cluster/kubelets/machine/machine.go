@@ -38,7 +38,19 @@ type Instance struct {
 	ExtendedMetadata   map[string]any
 	FreeformTags       map[string]string
 	Boots              int // grows with every start and reset
+	// Image is what kind of image the machine boots: ImageOracleLinux, ImageUbuntu or ImageCustom; empty when it is not known, for
+	// one that has the programs of Oracle Linux and Ubuntu.
+	Image string
+	// Volumes are the block volumes beside the boot volume.
+	Volumes []Volume
 }
+
+// Kinds of images.
+const (
+	ImageOracleLinux = "Oracle Linux" // OKE's own: oke-install.sh, and a root file system that has to be grown
+	ImageUbuntu      = "Ubuntu"       // with OKE's packages: oke bootstrap; cloud-init grows the root file system
+	ImageCustom      = "Custom"       // a service of the image's own joins from the metadata service after cloud-init
+)
 
 // Join is how the install program was told to start the kubelet.
 type Join struct {
@@ -57,6 +69,9 @@ type Outcome struct {
 	RootGrown bool          // the root file system covers the whole boot volume
 	Slept     time.Duration // what the scripts slept, in the machine's own time
 	Console   string        // what a console history would show
+	Mounts    []Mount       // block volumes that are mounted
+	// ReadFile reads a file as it is on the machine's disk after the boot.
+	ReadFile func(path string) ([]byte, error)
 }
 
 // Limits of one boot.
@@ -68,8 +83,9 @@ const (
 
 // Machine is one instance while it boots.
 type Machine struct {
-	inst Instance
-	fs   *memFS
+	inst    Instance
+	fs      *memFS
+	volumes map[string]*volume // by device path
 
 	mu      sync.Mutex
 	console bytes.Buffer
@@ -81,10 +97,13 @@ type Machine struct {
 
 // Boot runs what the instance's user_data asks for, as cloud-init does at a first boot.
 func Boot(ctx context.Context, inst Instance) Outcome {
-	m := &Machine{inst: inst, fs: newMemFS()}
+	m := &Machine{inst: inst, fs: newMemFS(), volumes: newVolumes(inst.Volumes)}
 	m.installImage()
 	reason := m.cloudInit(ctx)
-	out := Outcome{RootGrown: m.grown, Slept: m.slept}
+	if inst.Image == ImageCustom && m.join == nil {
+		reason = m.ownService(ctx)
+	}
+	out := Outcome{RootGrown: m.grown, Slept: m.slept, Mounts: m.mounts(), ReadFile: m.fs.ReadFile}
 	switch {
 	case m.join != nil:
 		out.Join = m.join
@@ -156,19 +175,50 @@ func (m *Machine) failure(script string, status uint8) string {
 // installImage lays out the files of an OKE node image that scripts look at.
 func (m *Machine) installImage() {
 	files := map[string]string{
-		installPath:                             "#!/bin/bash\n# provided by the node image\n",
-		growfsPath:                              "#!/bin/bash\n# provided by the node image\n",
+		"/etc/fstab":                            "",
 		"/etc/os-release":                       "NAME=\"Oracle Linux Server\"\nVERSION=\"8.10\"\nID=\"ol\"\nID_LIKE=\"fedora\"\nVERSION_ID=\"8.10\"\nPRETTY_NAME=\"Oracle Linux Server 8.10\"\n",
 		"/etc/hostname":                         m.inst.DisplayName + "\n",
 		"/etc/crio/crio.conf.d/11-default.conf": "[crio.image]\nshort_name_mode=\"enforcing\"\n",
+	}
+	if m.inst.Image != ImageUbuntu {
+		files[installPath] = "#!/bin/bash\n# provided by the node image\n"
+		files[growfsPath] = files[installPath]
+	} else {
+		files["/etc/os-release"] = "NAME=\"Ubuntu\"\nVERSION_ID=\"24.04\"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME=\"Ubuntu 24.04 LTS\"\n"
+		m.grown = true
 	}
 	for path, body := range files {
 		// A fresh disk has room for them.
 		_ = m.fs.WriteFile(path, []byte(body), 0o755)
 	}
 	for name := range commands {
+		if !m.has(name) {
+			continue
+		}
 		_ = m.fs.WriteFile("/usr/bin/"+name, []byte("#!binary\n"), 0o755)
 	}
+}
+
+// has tells whether the image brings a program. Those of the other family are missing.
+func (m *Machine) has(name string) bool {
+	switch name {
+	case "oke":
+		return m.inst.Image != ImageOracleLinux && m.inst.Image != ImageCustom
+	case "oci-growfs":
+		return m.inst.Image != ImageUbuntu
+	}
+	return commands[name] != nil
+}
+
+// ownService is what a custom image runs by itself: OKE's installer with what the metadata service says. It returns why the
+// kubelet was not started.
+func (m *Machine) ownService(ctx context.Context) string {
+	m.logf("the image's own service joins from the metadata service")
+	c := &call{m: m, ctx: ctx, args: []string{installPath}, dir: "/", stdio: stdio{in: strings.NewReader(""), out: consoleWriter{m}, err: consoleWriter{m}}}
+	if _, err := okeInstall(c); err != nil {
+		return err.Error()
+	}
+	return m.refusal
 }
 
 func (m *Machine) logf(format string, args ...any) {

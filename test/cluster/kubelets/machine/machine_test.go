@@ -41,7 +41,7 @@ func TestBootJoins(t *testing.T) {
 		"through a script it fetched":     {`curl --fail -H "Authorization: Bearer Oracle" -L0 http://169.254.169.254/opc/v2/instance/metadata/oke_init_script | base64 --decode >/var/run/oke-init.sh` + "\nbash /var/run/oke-init.sh", map[string]string{"oke_init_script": base64.StdEncoding.EncodeToString([]byte("bash /etc/oke/oke-install.sh " + arguments))}},
 		"from a file it wrote itself":     {"cat > /root/join.sh <<'EOF'\nset -euo pipefail\nbash /etc/oke/oke-install.sh \"$@\"\nEOF\nchmod +x /root/join.sh\n/root/join.sh " + arguments, nil},
 		"after waiting for a while":       {"for i in 1 2 3; do sleep 20; done\nbash /etc/oke/oke-install.sh " + arguments, nil},
-		"on an image with oke bootstrap":  {"oke bootstrap --apiserver-host 10.0.0.14 --ca " + ca64 + " --cluster-dns 10.96.5.5 --kubelet-extra-args '--max-pods=31 --node-labels=a=b'", nil},
+		"on an image with oke bootstrap":  {"oke bootstrap --apiserver-host 10.0.0.14 --ca " + ca64 + " --kubelet-extra-args '--max-pods=31 --node-labels=a=b'", map[string]string{"kubedns_svc_ip": "10.96.5.5"}},
 		"with a failing command behind":   {"bash /etc/oke/oke-install.sh " + arguments + "\nfalse", nil},
 		"where a variable is in the args": {"ARGS=\"--max-pods=31 --node-labels=a=b\"\nbash /etc/oke/oke-install.sh --apiserver-endpoint 10.0.0.14 --kubelet-ca-cert " + ca64 + " --cluster-dns 10.96.5.5 --kubelet-extra-args \"$ARGS\"", nil},
 	}

@@ -168,7 +168,12 @@ func (f writerFile) Read([]byte) (int, error)    { return 0, io.EOF }
 func (f writerFile) Write(p []byte) (int, error) { return f.w.Write(p) }
 func (f writerFile) Close() error                { return nil }
 
-func (m *Machine) stat(_ context.Context, p string, _ bool) (fs.FileInfo, error) { return m.fs.Stat(p) }
+func (m *Machine) stat(_ context.Context, p string, _ bool) (fs.FileInfo, error) {
+	if _, ok := m.device(p); ok {
+		return memInfo{name: path.Base(p), mode: fs.ModeDevice | 0o660}, nil
+	}
+	return m.fs.Stat(p)
+}
 
 func (m *Machine) readDir(_ context.Context, p string) ([]fs.DirEntry, error) { return m.fs.ReadDir(p) }
 
@@ -212,10 +217,10 @@ func (m *Machine) exec(ctx context.Context, args []string) error {
 func (m *Machine) program(c *call) (uint8, error) {
 	name := c.args[0]
 	switch full := absolute(c.dir, name); {
-	case full == installPath || full == growfsPath:
+	case special[full] != nil && m.exists(full):
 		return special[full](c)
 	case strings.Contains(name, "/"):
-		if dir := path.Dir(full); commands[path.Base(full)] != nil && slices.Contains(strings.Split(searchPath, ":"), dir) {
+		if dir := path.Dir(full); m.has(path.Base(full)) && slices.Contains(strings.Split(searchPath, ":"), dir) {
 			return commands[path.Base(full)](c)
 		}
 		info, err := m.fs.Stat(full)
@@ -228,7 +233,7 @@ func (m *Machine) program(c *call) (uint8, error) {
 			return c.fail(126, "Permission denied")
 		}
 		return m.script(c, full, c.args[1:])
-	case commands[name] != nil:
+	case m.has(name):
 		return commands[name](c)
 	}
 	for dir := range strings.SplitSeq(searchPath, ":") {
@@ -237,6 +242,11 @@ func (m *Machine) program(c *call) (uint8, error) {
 		}
 	}
 	return c.fail(127, "command not found")
+}
+
+func (m *Machine) exists(p string) bool {
+	_, err := m.fs.Stat(p)
+	return err == nil
 }
 
 // script runs a script as a child process of the caller.

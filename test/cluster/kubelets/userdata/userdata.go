@@ -56,7 +56,7 @@ func Decode(encoded string) (Boot, error) {
 		return Boot{}, fmt.Errorf("user_data: %w", err)
 	}
 	var b Boot
-	if err := b.add(raw, "", ""); err != nil {
+	if err := b.add(raw, "", nil, ""); err != nil {
 		return Boot{}, err
 	}
 	slices.SortStableFunc(b.Scripts, func(x, y Script) int { return strings.Compare(x.Name, y.Name) })
@@ -66,8 +66,9 @@ func Decode(encoded string) (Boot, error) {
 	return b, nil
 }
 
-// add takes one part; contentType is empty for the whole user_data, whose kind its first bytes tell.
-func (b *Boot) add(data []byte, contentType, filename string) error {
+// add takes one part; contentType is empty for the whole user_data, whose kind its first bytes tell. A multipart document inside
+// another has its boundary in the parameters of its type; otherwise its own headers stand in the data.
+func (b *Boot) add(data []byte, contentType string, parameters map[string]string, filename string) error {
 	data, err := gunzip(data)
 	if err != nil {
 		return err
@@ -78,6 +79,9 @@ func (b *Boot) add(data []byte, contentType, filename string) error {
 	}
 	switch kind {
 	case "multipart/mixed":
+		if parameters["boundary"] != "" {
+			return b.parts(bytes.NewReader(data), parameters["boundary"])
+		}
 		return b.multipart(data)
 	case "text/x-shellscript", "text/x-shellscript-per-instance", "text/x-shellscript-per-once", "text/x-shellscript-per-boot":
 		if !bytes.HasPrefix(data, []byte("#!")) {
@@ -113,7 +117,11 @@ func (b *Boot) multipart(data []byte) error {
 	if params["boundary"] == "" {
 		return errors.New("user_data is multipart without a boundary")
 	}
-	reader := multipart.NewReader(msg.Body, params["boundary"])
+	return b.parts(msg.Body, params["boundary"])
+}
+
+func (b *Boot) parts(body io.Reader, boundary string) error {
+	reader := multipart.NewReader(body, boundary)
 	for n := 0; ; n++ {
 		part, err := reader.NextRawPart()
 		if errors.Is(err, io.EOF) {
@@ -133,11 +141,11 @@ func (b *Boot) multipart(data []byte) error {
 		if contentType == "" {
 			contentType = "text/plain"
 		}
-		kind, _, err := mime.ParseMediaType(contentType)
+		kind, parameters, err := mime.ParseMediaType(contentType)
 		if err != nil {
 			return fmt.Errorf("user_data part %d has a broken Content-Type: %w", n+1, err)
 		}
-		if err := b.add(body, kind, part.FileName()); err != nil {
+		if err := b.add(body, kind, parameters, part.FileName()); err != nil {
 			return err
 		}
 	}
