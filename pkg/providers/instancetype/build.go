@@ -1,6 +1,9 @@
 package instancetype
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
@@ -12,32 +15,17 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 )
 
-// faultDomains are the fault domains that every availability domain has.
-var faultDomains = []string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"}
-
-// capacityTypes are all ways to buy that are offered now.
-var allCapacityTypes = []string{karpv1.CapacityTypeOnDemand, karpv1.CapacityTypeSpot}
-
-// params is what an instance type depends on besides its cell, prices and unavailable offerings. It is part of the cache key as a whole:
-// a field added here is a field of the key.
-type params struct {
-	bootVolumeGB, bootVolumeVPUs int64
-	// zones are the zones of the node class's subnets, joined; empty when a regional subnet serves all.
-	zones string
-}
-
 // builder makes instance types for one set of params. Requirements and offerings' requirements that are equal are shared between types:
 // core only reads them, and sharing is what makes a rebuild cheap.
 type builder struct {
 	params      params
-	inZones     func(zone string) bool
 	zones       []string
-	region      string
-	pods        resources.PodLimits
 	prices      pricing.Provider
 	unavailable *capacity.Unavailable
 
-	bootVolume float64
+	// served are the zones that nodes of the params can be in; storage is what their volumes cost.
+	served  map[string]bool
+	storage float64
 	// values interns one-value requirements, by key and value.
 	values map[[2]string]*scheduling.Requirement
 	// common are the requirements that all types share, by capacity types that a shape has.
@@ -46,21 +34,24 @@ type builder struct {
 	offerings                   map[[2]string]scheduling.Requirements
 }
 
-func newBuilder(p params, inZones func(string) bool, zones []string, settings Settings, prices pricing.Provider, unavailable *capacity.Unavailable) *builder {
+func newBuilder(p params, zones []string, settings Settings, prices pricing.Provider, unavailable *capacity.Unavailable) *builder {
 	b := &builder{
-		params: p, inZones: inZones, zones: zones, region: settings.Region, pods: settings.Pods, prices: prices, unavailable: unavailable,
-		bootVolume:    prices.BootVolume(p.bootVolumeGB, p.bootVolumeVPUs),
+		params: p, zones: zones, prices: prices, unavailable: unavailable,
+		served:        map[string]bool{},
+		storage:       prices.BlockStorage(p.storageGB, p.storageVPUGB),
 		values:        map[[2]string]*scheduling.Requirement{},
 		zone:          scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zones...),
 		regionIn:      scheduling.NewRequirement(corev1.LabelTopologyRegion, corev1.NodeSelectorOpIn, settings.Region),
-		faultDomain:   scheduling.NewRequirement(v1alpha1.LabelFaultDomain, corev1.NodeSelectorOpIn, faultDomains...),
+		faultDomain:   scheduling.NewRequirement(v1alpha1.LabelFaultDomain, corev1.NodeSelectorOpIn, strings.Split(p.faultDomains, separator)...),
 		capacityTypes: map[int]*scheduling.Requirement{},
 		offerings:     map[[2]string]scheduling.Requirements{},
 	}
 	for n := 1; n <= len(allCapacityTypes); n++ {
 		b.capacityTypes[n] = scheduling.NewRequirement(karpv1.CapacityTypeLabelKey, corev1.NodeSelectorOpIn, allCapacityTypes[:n]...)
 	}
+	within := strings.Split(p.zones, separator)
 	for _, zone := range zones {
+		b.served[zone] = !p.zonesBound || slices.Contains(within, zone)
 		for _, capacityType := range allCapacityTypes {
 			b.offerings[[2]string{zone, capacityType}] = scheduling.NewRequirements(
 				scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zone),
@@ -74,14 +65,14 @@ func newBuilder(p params, inZones func(string) bool, zones []string, settings Se
 
 // build makes the instance type of a cell.
 func (b *builder) build(c *cell) *cloudprovider.InstanceType {
-	predicted := resources.Predict(c.machine(b.params.bootVolumeGB), b.pods)
+	predicted := resources.Predict(c.machine(b.params.bootVolumeGB), b.params.pods, b.params.kubelet)
 	return &cloudprovider.InstanceType{
 		Name:                   c.name,
 		Requirements:           b.requirements(c),
 		Offerings:              b.offer(c),
 		Capacity:               predicted.Capacity,
 		Overhead:               predicted.Overhead,
-		VolumeAttachmentLimits: map[string]int{resources.VolumeDriver: resources.VolumesPerNode},
+		VolumeAttachmentLimits: map[string]int{resources.VolumeDriver: max(resources.VolumesPerNode-b.params.blockDevices, 0)},
 	}
 }
 
@@ -104,7 +95,7 @@ func (b *builder) requirements(c *cell) scheduling.Requirements {
 	out[corev1.LabelTopologyZone] = b.zone
 	out[corev1.LabelTopologyRegion] = b.regionIn
 	out[v1alpha1.LabelFaultDomain] = b.faultDomain
-	out[karpv1.CapacityTypeLabelKey] = b.capacityTypes[len(c.capacityTypes())]
+	out[karpv1.CapacityTypeLabelKey] = b.capacityTypes[len(b.params.capacityTypes(c))]
 	return out
 }
 
@@ -124,13 +115,13 @@ func (b *builder) value(key, value string) *scheduling.Requirement {
 // offer makes an offering for every zone and capacity type. One that cannot be had is there with Available false: core needs it to price
 // nodes that exist, and its absence would be drift.
 func (b *builder) offer(c *cell) cloudprovider.Offerings {
-	onDemand, _ := b.prices.OnDemand(c.shape, c.ocpus, c.memoryGB, pricing.BaselineFull)
+	onDemand, _ := b.prices.OnDemand(c.shape, c.ocpus, c.memoryGB, pricing.Baseline(c.baseline))
 	spot, _ := b.prices.Spot(c.shape, c.ocpus, c.memoryGB)
-	types := c.capacityTypes()
+	types := b.params.capacityTypes(c)
 	out := make(cloudprovider.Offerings, 0, len(b.zones)*len(types))
 	all := make([]cloudprovider.Offering, len(b.zones)*len(types)) // one allocation for all
 	for _, zone := range b.zones {
-		here := c.shape.InZone(zone) && b.inZones(zone)
+		here := c.shape.InZone(zone) && b.served[zone]
 		for _, capacityType := range types {
 			price := onDemand
 			if capacityType == karpv1.CapacityTypeSpot {
@@ -145,7 +136,7 @@ func (b *builder) offer(c *cell) cloudprovider.Offerings {
 			}
 			offering := &all[len(out)]
 			offering.Requirements = b.offerings[[2]string{zone, capacityType}]
-			offering.Price = price + b.bootVolume
+			offering.Price = price + b.storage
 			offering.Available = available
 			out = append(out, offering)
 		}

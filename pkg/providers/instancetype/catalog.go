@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/grid"
-	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
@@ -14,9 +14,27 @@ import (
 // bought in vain (VM.Standard.E2.1.Micro, 1 OCPU with 3 GB).
 const minAllocatableMemory = 512 << 20
 
-// family is all cells of one shape, with what the choice between shapes needs.
+// variant is what a catalogue depends on besides shapes and prices: node classes that agree in it share one.
+type variant struct {
+	threads   threading
+	baselines baselines
+}
+
+func variantOf(nodeClass *v1alpha1.OciNodeClass) variant {
+	return variant{threads: threadsOf(nodeClass), baselines: baselinesOf(nodeClass)}
+}
+
+// catalog is every shape at every size that a variant can have.
+type catalog struct {
+	families []family
+	// shapes are the region's shapes as instances of the variant see them.
+	shapes map[string]*shape.Shape
+}
+
+// family is all cells of one shape and baseline, with what the choice between shapes needs.
 type family struct {
-	shape *shape.Shape
+	shape    *shape.Shape
+	baseline baseline
 	// cells are in the order of usefulness.
 	cells []*cell
 	// perVCPU and perGB are the unit prices of a flexible shape; a fixed one has only the price of its size, in price.
@@ -34,15 +52,15 @@ const (
 
 // setPrices reads the prices that compare shapes. A flexible shape's price is linear in OCPUs and memory, so two sizes tell both parts.
 func (f *family) setPrices(prices pricing.Provider) {
-	s := f.shape
+	s, share := f.shape, pricing.Baseline(f.baseline)
 	if !f.sizable() {
 		c := f.cells[0]
-		f.price, f.knownPrice = prices.OnDemand(s, c.ocpus, c.memoryGB, pricing.BaselineFull)
+		f.price, f.knownPrice = prices.OnDemand(s, c.ocpus, c.memoryGB, share)
 		return
 	}
 	ocpus := referenceVCPUs / float64(s.VCPUsPerOCPU)
-	f.price, f.knownPrice = prices.OnDemand(s, ocpus, referenceMemoryGB, pricing.BaselineFull)
-	double, _ := prices.OnDemand(s, ocpus, 2*referenceMemoryGB, pricing.BaselineFull)
+	f.price, f.knownPrice = prices.OnDemand(s, ocpus, referenceMemoryGB, share)
+	double, _ := prices.OnDemand(s, ocpus, 2*referenceMemoryGB, share)
 	f.perGB = (double - f.price) / referenceMemoryGB
 	f.perVCPU = (f.price - referenceMemoryGB*f.perGB) / referenceVCPUs
 }
@@ -51,30 +69,40 @@ func (f *family) setPrices(prices pricing.Provider) {
 func (f *family) plain() bool { return f.shape.GPUs == 0 && !f.shape.RDMA && f.shape.LocalNVMeGB == 0 }
 
 // newCatalog makes all cells of a snapshot. Its cost is linear in the number of shapes.
-func newCatalog(snapshot *shape.Snapshot, prices pricing.Provider) []family {
-	families := make([]family, 0, len(snapshot.Shapes()))
+func newCatalog(snapshot *shape.Snapshot, prices pricing.Provider, v variant) *catalog {
+	all := &catalog{families: make([]family, 0, len(snapshot.Shapes())), shapes: make(map[string]*shape.Shape, len(snapshot.Shapes()))}
 	for _, s := range snapshot.Shapes() {
-		f := family{shape: s}
-		if s.Flexible {
-			for _, size := range grid.Sizes(s) {
-				f.add(newCell(s, size.OCPUs, size.MemoryGB, size.Rank))
-			}
-		} else if s.OCPUs > 0 && s.MemoryGB > 0 {
-			f.add(newCell(s, s.OCPUs, s.MemoryGB, 0))
+		if v.threads == singleThread {
+			s = s.WithoutMultithreading()
 		}
-		if len(f.cells) == 0 {
+		all.shapes[s.Name] = s
+		if !s.Flexible {
+			if s.OCPUs > 0 && s.MemoryGB > 0 {
+				all.add(prices, family{shape: s}, []grid.Size{{OCPUs: s.OCPUs, MemoryGB: s.MemoryGB}})
+			}
 			continue
 		}
-		f.setPrices(prices)
-		families = append(families, f)
+		sizes := grid.Sizes(s)
+		for _, share := range v.baselines.list() {
+			all.add(prices, family{shape: s, baseline: share}, sizes)
+		}
 	}
-	return families
+	return all
 }
 
-func (f *family) add(c *cell) {
-	allocatable := resources.AllocatableMemory(c.memoryGB)
-	if c.vcpus > 0 && allocatable >= minAllocatableMemory {
-		f.cells = append(f.cells, c)
+// add takes a family up with those of the sizes that are worth having; without any it is left out.
+func (all *catalog) add(prices pricing.Provider, f family, sizes []grid.Size) {
+	for _, size := range sizes {
+		if !f.baseline.offeredBy(f.shape, size.OCPUs) {
+			continue
+		}
+		if c := newCell(f.shape, size.OCPUs, size.MemoryGB, f.baseline, size.Rank); c.useful() {
+			f.cells = append(f.cells, c)
+		}
+	}
+	if len(f.cells) > 0 {
+		f.setPrices(prices)
+		all.families = append(all.families, f)
 	}
 }
 
@@ -84,6 +112,6 @@ func (f *family) sizable() bool { return f.shape.Flexible && len(f.shape.Sizes) 
 // sortCells puts cells into the order in which types are returned: by shape, then by size.
 func sortCells(cells []*cell) {
 	slices.SortFunc(cells, func(a, b *cell) int {
-		return cmp.Or(cmp.Compare(a.shape.Name, b.shape.Name), cmp.Compare(a.ocpus, b.ocpus), cmp.Compare(a.memoryGB, b.memoryGB))
+		return cmp.Or(cmp.Compare(a.shape.Name, b.shape.Name), cmp.Compare(a.ocpus, b.ocpus), cmp.Compare(a.memoryGB, b.memoryGB), cmp.Compare(a.name, b.name))
 	})
 }

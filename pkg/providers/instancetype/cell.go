@@ -6,28 +6,28 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
 
-// cell is a shape at a size: what an instance type is made from. Cells of a catalogue are shared and never change.
+// cell is a shape at a size, perhaps burstable: what an instance type is made from. Cells of a catalogue are shared and never change.
 type cell struct {
 	shape    *shape.Shape
 	name     string
 	ocpus    float64
 	memoryGB float64
+	baseline baseline
 	vcpus    int
 	// rank is the cell's place in the order of usefulness among its shape's cells; only the first ones are offered.
 	rank int
 }
 
-func newCell(s *shape.Shape, ocpus, memoryGB float64, rank int) *cell {
-	c := &cell{shape: s, name: s.Name, ocpus: ocpus, memoryGB: memoryGB, vcpus: s.VCPUs(ocpus), rank: rank}
+func newCell(s *shape.Shape, ocpus, memoryGB float64, share baseline, rank int) *cell {
+	c := &cell{shape: s, name: s.Name, ocpus: ocpus, memoryGB: memoryGB, baseline: share, vcpus: s.VCPUs(ocpus), rank: rank}
 	if s.Flexible {
-		c.name = typeName(s.Name, ocpus, memoryGB)
+		c.name = typeName(s.Name, ocpus, memoryGB) + share.suffix()
 	}
 	return c
 }
@@ -89,7 +89,9 @@ func (c *cell) label(key string) (value string, settled bool) {
 		return strconv.FormatBool(s.RDMA), true
 	case v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUDescription:
 		return c.gpuLabel(key), true
-	case v1alpha1.LabelBaselineOCPUUtilization, v1alpha1.LabelCapacityReservationID, corev1.LabelWindowsBuild:
+	case v1alpha1.LabelBaselineOCPUUtilization:
+		return c.baseline.percent(), true
+	case v1alpha1.LabelCapacityReservationID, corev1.LabelWindowsBuild:
 		return "", true
 	default:
 		return "", false
@@ -144,10 +146,7 @@ func labelValue(text string) string {
 	return strings.Trim(value, "-._")
 }
 
-// capacityTypes are the ways in which the cell can be bought.
-func (c *cell) capacityTypes() []string {
-	if c.shape.Preemptible {
-		return []string{karpv1.CapacityTypeOnDemand, karpv1.CapacityTypeSpot}
-	}
-	return []string{karpv1.CapacityTypeOnDemand}
+// useful says whether OKE's own reservations leave enough of the cell for pods.
+func (c *cell) useful() bool {
+	return c.vcpus > 0 && resources.AllocatableMemory(c.memoryGB) >= minAllocatableMemory
 }

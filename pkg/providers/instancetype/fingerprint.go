@@ -16,25 +16,12 @@ var seed = maphash.MakeSeed()
 const fingerprintRoom = 2048
 
 // fingerprint is a hash of everything in a node class and a NodePool that a list depends on. Hashing content instead of resource versions
-// lets node classes that differ only in other fields share one list, and never serves a stale one. Whatever newSelector and paramsOf
-// read must be hashed here.
+// lets node classes that differ only in other fields share one list, and never serves a stale one. Whatever newSelector,
+// paramsOf and variantOf read must be hashed here.
 func fingerprint(nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) uint64 {
 	var room [fingerprintRoom]byte
 	b := room[:0]
-	b = appendInt(b, nodeClass.BootVolumeSizeInGBs())
-	b = appendInt(b, nodeClass.BootVolumeVpusPerGB())
-	b = appendInt(b, int64(len(nodeClass.Status.Subnets)))
-	for i := range nodeClass.Status.Subnets {
-		b = appendText(b, nodeClass.Status.Subnets[i].AvailabilityDomain)
-	}
-	b = appendInt(b, int64(len(nodeClass.Status.Images)))
-	for i := range nodeClass.Status.Images {
-		requirements := nodeClass.Status.Images[i].Requirements
-		b = appendInt(b, int64(len(requirements)))
-		for j := range requirements {
-			b = appendRequirement(b, requirements[j].Key, requirements[j].Operator, requirements[j].Values)
-		}
-	}
+	b = appendClass(b, nodeClass)
 	if nodePool == nil {
 		return maphash.Bytes(seed, b)
 	}

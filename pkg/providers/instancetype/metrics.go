@@ -14,10 +14,11 @@ var guessedPrice = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.G
 }, []opmetrics.Label{{Name: labelShape, Help: "OCI's shape, such as VM.Standard.E5.Flex."}}, opmetrics.Alpha)
 
 // reportGuessedPrices sets the metric for the shapes of a catalogue. A shape that got a price loses its series.
-func reportGuessedPrices(catalog []family) {
-	for i := range catalog {
-		labels := map[string]string{labelShape: catalog[i].shape.Name}
-		if catalog[i].knownPrice {
+func reportGuessedPrices(catalog *catalog) {
+	for i := range catalog.families {
+		f := &catalog.families[i]
+		labels := map[string]string{labelShape: f.shape.Name}
+		if f.knownPrice {
 			guessedPrice.Delete(labels)
 		} else {
 			guessedPrice.Set(1, labels)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -14,7 +12,6 @@ import (
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
-	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
@@ -81,17 +78,15 @@ type generations struct{ shapes, prices, unavailable, inUse uint64 }
 type edition struct {
 	generations
 	snapshot *shape.Snapshot
-	catalog  []family
+	catalogs map[variant]*catalog
 	// lists by the fingerprint of what was asked.
 	lists map[uint64]builtList
-	// types that the lists of this edition share.
-	types map[typeKey]builtType
+	// types that the lists of this edition share, by what they depend on and name.
+	types map[params]builtTypes
 }
 
-type typeKey struct {
-	params params
-	name   string
-}
+// builtTypes are types by their names. Once published it never changes.
+type builtTypes map[string]builtType
 
 // builtList is an answer and the choice it was made from, which outlives changes of what is available.
 type builtList struct {
@@ -149,8 +144,8 @@ func (p *DefaultProvider) build(key uint64, nodeClass *v1alpha1.OciNodeClass, no
 	snapshot := p.deps.Shapes.Snapshot()
 	now := p.generations(snapshot)
 	old := p.current.Load()
-	next := &edition{generations: now, snapshot: snapshot, lists: map[uint64]builtList{}, types: map[typeKey]builtType{}}
-	var reusable map[typeKey]builtType
+	next := &edition{generations: now, snapshot: snapshot, catalogs: map[variant]*catalog{}, lists: map[uint64]builtList{}, types: map[params]builtTypes{}}
+	var reusable map[params]builtTypes
 	var cells []*cell
 	switch {
 	case old == nil:
@@ -158,22 +153,18 @@ func (p *DefaultProvider) build(key uint64, nodeClass *v1alpha1.OciNodeClass, no
 		if list, ok := old.lists[key]; ok {
 			return list.types // another caller was faster
 		}
-		next.catalog, reusable = old.catalog, old.types
+		next.catalogs, reusable = maps.Clone(old.catalogs), old.types
 		if len(old.lists) < maxLists {
 			next.lists, next.types = maps.Clone(old.lists), maps.Clone(old.types)
 		}
 	default:
 		reusable = old.types
 		if old.shapes == now.shapes && old.prices == now.prices {
-			next.catalog = old.catalog
+			next.catalogs = maps.Clone(old.catalogs)
 			if old.inUse == now.inUse {
 				cells = old.lists[key].cells
 			}
 		}
-	}
-	if next.catalog == nil {
-		next.catalog = newCatalog(snapshot, p.deps.Prices)
-		reportGuessedPrices(next.catalog)
 	}
 	if cells == nil {
 		cells = p.choose(next, nodeClass, nodePool)
@@ -190,18 +181,26 @@ func (p *DefaultProvider) choose(next *edition, nodeClass *v1alpha1.OciNodeClass
 	if p.deps.InUse != nil && nodePool != nil {
 		inUse = p.deps.InUse.TypeNames(nodePool.Name)
 	}
-	return newSelector(nodePool, nodeClass.Status.Images, inUse).choose(next.catalog, next.snapshot)
+	v := variantOf(nodeClass)
+	all, ok := next.catalogs[v]
+	if !ok {
+		all = newCatalog(next.snapshot, p.deps.Prices, v)
+		reportGuessedPrices(all)
+		next.catalogs[v] = all
+	}
+	return newSelector(nodePool, nodeClass, inUse).choose(all, next.snapshot)
 }
 
 // types makes the types of cells, taking over what was built before and has not changed.
-func (p *DefaultProvider) types(next *edition, reusable map[typeKey]builtType, cells []*cell, nodeClass *v1alpha1.OciNodeClass) []*cloudprovider.InstanceType {
-	prm, inZones := paramsOf(nodeClass)
-	b := newBuilder(prm, inZones, next.snapshot.Zones(), p.settings, p.deps.Prices, p.deps.Unavailable)
+func (p *DefaultProvider) types(next *edition, reusable map[params]builtTypes, cells []*cell, nodeClass *v1alpha1.OciNodeClass) []*cloudprovider.InstanceType {
+	prm := paramsOf(nodeClass, p.settings.Pods)
+	b := newBuilder(prm, next.snapshot.Zones(), p.settings, p.deps.Prices, p.deps.Unavailable)
 	list := make([]*cloudprovider.InstanceType, 0, len(cells)) // exact, so that who appends gets a copy
+	before, built := reusable[prm], make(builtTypes, len(cells))
+	maps.Copy(built, next.types[prm])
 	for _, c := range cells {
-		key := typeKey{params: prm, name: c.name}
 		want := builtType{shape: c.shape, prices: next.prices, shapeUnavailable: p.deps.Unavailable.ShapeGeneration(c.shape.Name)}
-		have, ok := reusable[key]
+		have, ok := before[c.name]
 		switch {
 		case !ok || have.shape != want.shape:
 			want.it = b.build(c)
@@ -210,29 +209,11 @@ func (p *DefaultProvider) types(next *edition, reusable map[typeKey]builtType, c
 		default:
 			want.it = have.it
 		}
-		next.types[key] = want
+		built[c.name] = want
 		list = append(list, want.it)
 	}
+	next.types[prm] = built
 	return list
-}
-
-// paramsOf reads what types depend on from a node class. Without any subnet resolved, all zones count as served: the node class is not
-// ready then and nothing is launched.
-func paramsOf(nodeClass *v1alpha1.OciNodeClass) (params, func(zone string) bool) {
-	p := params{bootVolumeGB: nodeClass.BootVolumeSizeInGBs(), bootVolumeVPUs: nodeClass.BootVolumeVpusPerGB()}
-	var zones []string
-	for _, subnet := range nodeClass.Status.Subnets {
-		if subnet.AvailabilityDomain == "" {
-			return p, func(string) bool { return true }
-		}
-		zones = append(zones, oci.Zone(subnet.AvailabilityDomain))
-	}
-	if len(zones) == 0 {
-		return p, func(string) bool { return true }
-	}
-	slices.Sort(zones)
-	p.zones = strings.Join(slices.Compact(zones), ",")
-	return p, func(zone string) bool { return slices.Contains(zones, zone) }
 }
 
 // Size implements Provider.
@@ -255,9 +236,13 @@ func (p *DefaultProvider) Resources(size Size, nodeClass *v1alpha1.OciNodeClass)
 	if !ok {
 		return resources.Resources{}, fmt.Errorf("predicting the resources of %s: the region has no such shape", size.ShapeName)
 	}
-	bootVolumeGB := v1alpha1.DefaultBootVolumeSizeInGBs
-	if nodeClass != nil {
-		bootVolumeGB = nodeClass.BootVolumeSizeInGBs()
+	if nodeClass == nil {
+		nodeClass = &v1alpha1.OciNodeClass{}
 	}
-	return resources.Predict(newCell(s, size.OCPUs, size.MemoryGB, 0).machine(bootVolumeGB), p.settings.Pods), nil
+	prm := paramsOf(nodeClass, p.settings.Pods)
+	if prm.threads == singleThread {
+		s = s.WithoutMultithreading()
+	}
+	c := newCell(s, size.OCPUs, size.MemoryGB, baseline(size.Baseline), 0)
+	return resources.Predict(c.machine(prm.bootVolumeGB), prm.pods, prm.kubelet), nil
 }

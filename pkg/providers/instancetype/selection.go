@@ -55,6 +55,8 @@ type selector struct {
 	requirements scheduling.Requirements
 	// images are the requirements of the images that the node class has, one set an image; empty means that images are not known yet.
 	images []scheduling.Requirements
+	// bounds are the node class's.
+	bounds bounds
 	// limits of the NodePool, 0 for none.
 	limitVCPUs, limitMemoryGB float64
 	// inUse are names of types that nodes have; they are offered whatever the budget, so that no node is replaced for its type's name.
@@ -63,9 +65,9 @@ type selector struct {
 	named []string
 }
 
-func newSelector(nodePool *karpv1.NodePool, images []v1alpha1.Image, inUse []string) *selector {
-	s := &selector{requirements: scheduling.Requirements{}, inUse: inUse}
-	for _, image := range images {
+func newSelector(nodePool *karpv1.NodePool, nodeClass *v1alpha1.OciNodeClass, inUse []string) *selector {
+	s := &selector{requirements: scheduling.Requirements{}, bounds: boundsOf(nodeClass), inUse: inUse}
+	for _, image := range nodeClass.Status.Images {
 		s.images = append(s.images, toRequirements(image.Requirements))
 	}
 	if nodePool == nil {
@@ -159,16 +161,15 @@ func (s *selector) asksForShapes() bool {
 
 // choose picks the cells of a catalogue: all that the requirements, images and limits leave, with as many points of each flexible shape as
 // fit under maxTypes.
-func (s *selector) choose(catalog []family, snapshot *shape.Snapshot) []*cell {
+func (s *selector) choose(all *catalog, snapshot *shape.Snapshot) []*cell {
 	anySize := s.asksForSize()
 	var fixed, sizable []family
-	for i := range catalog {
-		f := catalog[i]
-		if !s.hasImage(f.cells[0]) {
+	for _, f := range all.families {
+		if !s.hasImage(f.cells[0]) || !s.bounds.allow(f.shape) {
 			continue
 		}
-		f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c *cell) bool {
-			return !c.meets(s.requirements) || (!anySize && !s.withinLimits(c))
+		f.cells = slices.DeleteFunc(s.bounds.sizes(&f), func(c *cell) bool {
+			return !c.meets(s.requirements) || !s.bounds.roomFor(c) || (!anySize && !s.withinLimits(c))
 		})
 		switch {
 		case len(f.cells) == 0:
@@ -184,7 +185,7 @@ func (s *selector) choose(catalog []family, snapshot *shape.Snapshot) []*cell {
 		chosen = cellsOf(slices.DeleteFunc(fixed, func(f family) bool { return dear(f, sizable) }))
 		points, _ = shareBudget(sizable, maxTypes-len(chosen))
 	}
-	chosen = s.addNamed(append(chosen, points...), snapshot)
+	chosen = s.addNamed(append(chosen, points...), all, snapshot)
 	sortCells(chosen)
 	return chosen
 }
@@ -204,7 +205,7 @@ func dear(fixed family, sizable []family) bool {
 	c := fixed.cells[0]
 	return slices.ContainsFunc(sizable, func(f family) bool {
 		same := f.perVCPU*float64(c.vcpus) + f.perGB*c.memoryGB
-		return f.shape.Arch == fixed.shape.Arch && f.knownPrice && fixed.price > dearRatio*same
+		return f.shape.Arch == fixed.shape.Arch && f.knownPrice && !f.baseline.burstable() && fixed.price > dearRatio*same
 	})
 }
 
@@ -247,13 +248,13 @@ func shareBudget(families []family, budget int) (cells []*cell, complete bool) {
 	return chosen, false
 }
 
-// shareOf compares a shape with the others of its architecture.
+// shareOf compares a shape with the others of its architecture and baseline.
 func shareOf(i int, families []family) share {
 	f := families[i]
 	cheapest := f.price
 	out := share{of: 1}
 	for j, other := range families {
-		if other.shape.Arch != f.shape.Arch || !other.knownPrice {
+		if other.shape.Arch != f.shape.Arch || other.baseline != f.baseline || !other.knownPrice {
 			continue
 		}
 		cheapest = min(cheapest, other.price)
@@ -275,7 +276,7 @@ func shareOf(i int, families []family) share {
 }
 
 // addNamed adds the types that are asked for by name or in use and are not chosen yet.
-func (s *selector) addNamed(chosen []*cell, snapshot *shape.Snapshot) []*cell {
+func (s *selector) addNamed(chosen []*cell, all *catalog, snapshot *shape.Snapshot) []*cell {
 	if len(s.named)+len(s.inUse) == 0 {
 		return chosen
 	}
@@ -285,16 +286,19 @@ func (s *selector) addNamed(chosen []*cell, snapshot *shape.Snapshot) []*cell {
 	}
 	add := func(name string, wanted func(*cell) bool) {
 		size, sh, ok := parseTypeName(name, snapshot)
-		if have[name] || !ok || size.Baseline != "" {
+		if have[name] || !ok {
 			return
 		}
-		if c := newCell(sh, size.OCPUs, size.MemoryGB, grid.Len()); wanted(c) {
+		if c := newCell(all.shapes[sh.Name], size.OCPUs, size.MemoryGB, baseline(size.Baseline), grid.Len()); wanted(c) {
 			have[name] = true
 			chosen = append(chosen, c)
 		}
 	}
 	for _, name := range s.named {
-		add(name, func(c *cell) bool { return c.meets(s.requirements) && s.hasImage(c) })
+		add(name, func(c *cell) bool {
+			return c.meets(s.requirements) && s.hasImage(c) && c.baseline.offeredBy(c.shape, c.ocpus) &&
+				s.bounds.allow(c.shape) && s.bounds.contain(c) && s.bounds.roomFor(c)
+		})
 	}
 	for _, name := range s.inUse {
 		add(name, func(*cell) bool { return true })

@@ -16,9 +16,6 @@ type Size struct {
 	Baseline string
 }
 
-// burstableSuffixes end the type name of a burstable size.
-var burstableSuffixes = map[string]string{"b2": "BASELINE_1_2", "b8": "BASELINE_1_8"}
-
 // typeName is the instance type's name of a flexible shape at a size: VM.Standard.E5.Flex.2o.16g.
 func typeName(shapeName string, ocpus, memoryGB float64) string {
 	return shapeName + "." + strconv.FormatFloat(ocpus, 'f', -1, 64) + "o." + strconv.FormatFloat(memoryGB, 'f', -1, 64) + "g"
@@ -32,8 +29,11 @@ func parseTypeName(name string, snapshot *shape.Snapshot) (Size, *shape.Shape, b
 	}
 	size := Size{}
 	if dot := strings.LastIndexByte(name, '.'); dot > 0 {
-		if baseline, ok := burstableSuffixes[name[dot+1:]]; ok {
-			size.Baseline, name = baseline, name[:dot]
+		for _, b := range burstables {
+			if name[dot+1:] == b.suffix {
+				size.Baseline, name = string(b.baseline), name[:dot]
+				break
+			}
 		}
 	}
 	rest, ok := strings.CutSuffix(name, "g")

@@ -60,6 +60,9 @@ type Provider interface {
 	Spot(s *shape.Shape, ocpus, memoryGB float64) (perHour float64, known bool)
 	// BootVolume is the price of a boot volume, which on-demand and preemptible instances pay alike.
 	BootVolume(sizeGB, vpusPerGB int64) float64
+	// BlockStorage is the price of any number of boot and block volumes by the two sums that they are billed by: their GB, and their GB
+	// times their VPUs a GB.
+	BlockStorage(sizeGB, vpuGB int64) float64
 	// Generation grows whenever prices changed.
 	Generation() uint64
 }
@@ -177,9 +180,13 @@ func (p *DefaultProvider) Spot(s *shape.Shape, ocpus, memoryGB float64) (float64
 
 // BootVolume implements Provider.
 func (p *DefaultProvider) BootVolume(sizeGB, vpusPerGB int64) float64 {
+	return p.BlockStorage(sizeGB, sizeGB*vpusPerGB)
+}
+
+// BlockStorage implements Provider.
+func (p *DefaultProvider) BlockStorage(sizeGB, vpuGB int64) float64 {
 	b := p.current.Load()
-	perGBMonth := b.price(partBlockVolume) + float64(vpusPerGB)*b.price(partBlockVolumeVPUs)
-	return float64(sizeGB) * perGBMonth / hoursPerMonth
+	return (float64(sizeGB)*b.price(partBlockVolume) + float64(vpuGB)*b.price(partBlockVolumeVPUs)) / hoursPerMonth
 }
 
 func (p *DefaultProvider) discount(shapeName string) float64 {

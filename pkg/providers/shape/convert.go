@@ -71,7 +71,9 @@ func FromRecord(record core.Shape, overrides []Override) (*Shape, bool) {
 	for _, b := range record.BaselineOcpuUtilizations {
 		s.Baselines = append(s.Baselines, string(b))
 	}
+	s.MinBaselineOCPUs = float64(oci.Value(record.MinTotalBaselineOcpusRequired))
 	applyOverrides(s, overrides)
+	applyPlatform(s, record.PlatformConfigOptions)
 	if !s.Flexible && (s.OCPUs <= 0 || s.MemoryGB <= 0) {
 		s.Warnings = append(s.Warnings, "the shape's record has no size")
 	}

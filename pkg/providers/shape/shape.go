@@ -105,6 +105,10 @@ type Shape struct {
 
 	// Baselines are the burstable utilisations that the shape offers, such as BASELINE_1_8; BASELINE_1_1 is not burstable.
 	Baselines []string
+	// MinBaselineOCPUs is the least product of OCPUs and baseline that a burstable instance must have; 0 when there is none.
+	MinBaselineOCPUs float64
+	// Platform are the options of processor and firmware that a launch may set.
+	Platform Platform
 	// Preemptible says whether OCI sells the shape as preemptible capacity.
 	Preemptible bool
 	// AlwaysFree marks the shape of the free tier.

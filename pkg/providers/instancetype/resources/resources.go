@@ -35,11 +35,6 @@ const (
 	// 0.1 GiB EFI and a 10 GiB volume for /var/oled; an ungrown 46.6 GB volume shows 37177616 KiB, which is 11.1 GiB less.
 	diskOutsideRoot = 12 * gib
 
-	// PodsFlannel is OKE's limit of pods on a node with the flannel overlay.
-	PodsFlannel = 110
-	// podsPerVNIC is how many pod addresses a VNIC carries with VCN-native pod networking.
-	podsPerVNIC = 31
-
 	// VolumeDriver is the CSI driver of block volumes, VolumesPerNode what it reports for every node (oci-cloud-controller-manager).
 	VolumeDriver   = "blockvolume.csi.oraclecloud.com"
 	VolumesPerNode = 32
@@ -58,29 +53,57 @@ type Machine struct {
 	GPUManufacturer string // amd, or anything else for NVIDIA
 }
 
-// PodLimits says what bounds the number of pods on a node.
-type PodLimits struct {
-	// VCNNative is true with VCN-native pod networking, false with the flannel overlay.
-	VCNNative bool
-	// MaxPods lowers the limit further when above 0.
-	MaxPods int
-}
-
 // Resources is the prediction for a node.
 type Resources struct {
 	Capacity corev1.ResourceList
 	Overhead *cloudprovider.InstanceTypeOverhead
 }
 
+// figures are the numbers of a prediction, in millicores and bytes.
+type figures struct {
+	memory, disk           int64
+	kube, system, eviction amounts
+}
+
+// amounts are what is kept from pods.
+type amounts struct{ cpuMillis, memory, disk int64 }
+
+func figuresOf(m Machine, k Kubelet) figures {
+	f := figures{memory: MemoryCapacity(m.MemoryGB), disk: max(m.BootVolumeGB*gib-diskOutsideRoot, 0)}
+	f.kube = amounts{
+		cpuMillis: k.KubeReserved.CPUMillis.or(KubeReservedCPUMillis(m.VCPUs)),
+		memory:    k.KubeReserved.Memory.or(KubeReservedMemory(m.MemoryGB)),
+		disk:      k.KubeReserved.Disk.or(0),
+	}
+	f.system = amounts{
+		cpuMillis: k.SystemReserved.CPUMillis.or(systemReservedCPUMillis),
+		memory:    k.SystemReserved.Memory.or(systemReservedMemory),
+		disk:      k.SystemReserved.Disk.or(0),
+	}
+	f.eviction = amounts{
+		memory: k.EvictionMemory.of(f.memory, evictionMemory),
+		disk:   k.EvictionDisk.of(f.disk, ceilPercent(f.disk, evictionNodeFSPercent)),
+	}
+	return f
+}
+
+// Remaining is what a prediction leaves for pods: millicores, and bytes of memory and of disk. Below 0 where the reservations do not even
+// fit; a kubelet does not start then.
+func Remaining(m Machine, k Kubelet) (cpuMillis, memory, disk int64) {
+	f := figuresOf(m, k)
+	return int64(m.VCPUs)*1000 - f.kube.cpuMillis - f.system.cpuMillis,
+		f.memory - f.kube.memory - f.system.memory - f.eviction.memory,
+		f.disk - f.kube.disk - f.system.disk - f.eviction.disk
+}
+
 // Predict computes the resources of a machine.
-func Predict(m Machine, limits PodLimits) Resources {
-	memory := MemoryCapacity(m.MemoryGB)
-	disk := max(m.BootVolumeGB*gib-diskOutsideRoot, 0)
+func Predict(m Machine, limits PodLimits, k Kubelet) Resources {
+	f := figuresOf(m, k)
 	capacity := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(int64(m.VCPUs), resource.DecimalSI),
-		corev1.ResourceMemory:           *resource.NewQuantity(memory, resource.BinarySI),
-		corev1.ResourceEphemeralStorage: *resource.NewQuantity(disk, resource.BinarySI),
-		corev1.ResourcePods:             *resource.NewQuantity(int64(Pods(m.VNICs, limits)), resource.DecimalSI),
+		corev1.ResourceMemory:           *resource.NewQuantity(f.memory, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(f.disk, resource.BinarySI),
+		corev1.ResourcePods:             *resource.NewQuantity(int64(Pods(m.VNICs, m.VCPUs, limits)), resource.DecimalSI),
 	}
 	if m.GPUs > 0 {
 		name := resourceNVIDIAGPU
@@ -92,20 +115,24 @@ func Predict(m Machine, limits PodLimits) Resources {
 	return Resources{
 		Capacity: capacity,
 		Overhead: &cloudprovider.InstanceTypeOverhead{
-			KubeReserved: corev1.ResourceList{
-				corev1.ResourceCPU:    *resource.NewMilliQuantity(KubeReservedCPUMillis(m.VCPUs), resource.DecimalSI),
-				corev1.ResourceMemory: *resource.NewQuantity(KubeReservedMemory(m.MemoryGB), resource.BinarySI),
-			},
-			SystemReserved: corev1.ResourceList{
-				corev1.ResourceCPU:    *resource.NewMilliQuantity(systemReservedCPUMillis, resource.DecimalSI),
-				corev1.ResourceMemory: *resource.NewQuantity(systemReservedMemory, resource.BinarySI),
-			},
+			KubeReserved: f.kube.list(), SystemReserved: f.system.list(),
 			EvictionThreshold: corev1.ResourceList{
-				corev1.ResourceMemory:           *resource.NewQuantity(evictionMemory, resource.BinarySI),
-				corev1.ResourceEphemeralStorage: *resource.NewQuantity(ceilPercent(disk, evictionNodeFSPercent), resource.BinarySI),
+				corev1.ResourceMemory:           *resource.NewQuantity(f.eviction.memory, resource.BinarySI),
+				corev1.ResourceEphemeralStorage: *resource.NewQuantity(f.eviction.disk, resource.BinarySI),
 			},
 		},
 	}
+}
+
+func (a amounts) list() corev1.ResourceList {
+	list := corev1.ResourceList{
+		corev1.ResourceCPU:    *resource.NewMilliQuantity(a.cpuMillis, resource.DecimalSI),
+		corev1.ResourceMemory: *resource.NewQuantity(a.memory, resource.BinarySI),
+	}
+	if a.disk > 0 {
+		list[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(a.disk, resource.BinarySI)
+	}
+	return list
 }
 
 // MemoryCapacity is a lower bound of the memory in bytes that the kubelet finds on a node with so many GB; it is never below 0.
@@ -140,18 +167,6 @@ func KubeReservedCPUMillis(vcpus int) int64 {
 		return first[max(cores, 0)]
 	}
 	return first[len(first)-1] + int64(math.Ceil(2.5*float64(cores-len(first)+1)))
-}
-
-// Pods is how many pods fit by their addresses. With VCN-native networking the primary VNIC carries none.
-func Pods(vnics int, limits PodLimits) int {
-	pods := PodsFlannel
-	if limits.VCNNative {
-		pods = max(min((vnics-1)*podsPerVNIC, PodsFlannel), 0)
-	}
-	if limits.MaxPods > 0 {
-		pods = min(pods, limits.MaxPods)
-	}
-	return pods
 }
 
 func ceilPercent(value, percent int64) int64 { return (value*percent + 99) / 100 }

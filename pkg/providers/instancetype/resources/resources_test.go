@@ -64,7 +64,7 @@ func TestCPUReservedForKubernetesIsNeverBelowWhatNodesReserve(t *testing.T) {
 }
 
 func TestPredictionInBytesAndMillicores(t *testing.T) {
-	e5 := resources.Predict(resources.Machine{VCPUs: 4, MemoryGB: 32, BootVolumeGB: 50, VNICs: 2}, resources.PodLimits{})
+	e5 := resources.Predict(resources.Machine{VCPUs: 4, MemoryGB: 32, BootVolumeGB: 50, VNICs: 2}, resources.PodLimits{}, resources.Kubelet{})
 	allocatable := e5.Allocatable()
 	// 32768 - 600 - 32 x 19 MiB.
 	require.EqualValues(t, 31560*mib, e5.Capacity.Memory().Value())
@@ -81,31 +81,11 @@ func TestPredictionInBytesAndMillicores(t *testing.T) {
 }
 
 func TestGPUsAreCountedUnderTheirVendorsResource(t *testing.T) {
-	nvidia := resources.Predict(resources.Machine{VCPUs: 30, MemoryGB: 240, GPUs: 1, GPUManufacturer: "nvidia"}, resources.PodLimits{}).Capacity
-	amd := resources.Predict(resources.Machine{VCPUs: 224, MemoryGB: 2048, GPUs: 8, GPUManufacturer: "amd"}, resources.PodLimits{}).Capacity
+	nvidia := resources.Predict(resources.Machine{VCPUs: 30, MemoryGB: 240, GPUs: 1, GPUManufacturer: "nvidia"}, resources.PodLimits{}, resources.Kubelet{}).Capacity
+	amd := resources.Predict(resources.Machine{VCPUs: 224, MemoryGB: 2048, GPUs: 8, GPUManufacturer: "amd"}, resources.PodLimits{}, resources.Kubelet{}).Capacity
 	require.EqualValues(t, 1, nvidia.Name("nvidia.com/gpu", "").Value())
 	require.EqualValues(t, 8, amd.Name("amd.com/gpu", "").Value())
 	require.NotContains(t, amd, corev1.ResourceName("nvidia.com/gpu"))
-}
-
-func TestPodsFollowTheNetwork(t *testing.T) {
-	for _, tc := range []struct {
-		says   string
-		vnics  int
-		limits resources.PodLimits
-		want   int
-	}{
-		{"flannel", 2, resources.PodLimits{}, 110},
-		{"native with one pod VNIC", 2, resources.PodLimits{VCNNative: true}, 31},
-		{"native with three pod VNICs", 4, resources.PodLimits{VCNNative: true}, 93},
-		{"native is capped like flannel", 24, resources.PodLimits{VCNNative: true}, 110},
-		{"native without a VNIC for pods", 1, resources.PodLimits{VCNNative: true}, 0},
-		{"native without any VNIC known", 0, resources.PodLimits{VCNNative: true}, 0},
-		{"a lower limit of the user", 8, resources.PodLimits{MaxPods: 40}, 40},
-		{"a higher limit of the user changes nothing", 2, resources.PodLimits{VCNNative: true, MaxPods: 100}, 31},
-	} {
-		require.Equal(t, tc.want, resources.Pods(tc.vnics, tc.limits), tc.says)
-	}
 }
 
 func TestTinyMachinesHaveNothingToGiveAndNothingNegativeAsCapacity(t *testing.T) {
