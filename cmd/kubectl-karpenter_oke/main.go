@@ -1,0 +1,42 @@
+// Command kubectl-karpenter_oke is karpenter-oke's plugin of kubectl: put it in the PATH and call it as kubectl karpenter_oke.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes the command line and returns the exit code.
+func run(args []string, in io.Reader, out, errs io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(errs, "error: "+err.Error())
+		return 1
+	}
+	return 0
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-karpenter_oke",
+		Short: "Tools for clusters whose nodes karpenter-oke manages",
+		Long: "kubectl karpenter_oke helps to work with karpenter-oke, the Karpenter provider for Oracle Kubernetes Engine (OKE).\n" +
+			"It reads files; it needs no cluster.",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl karpenter_oke"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newConvert(), newVersion())
+	return root
+}
