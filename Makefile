@@ -24,23 +24,25 @@ help: ## List the targets.
 
 .PHONY: demo
 demo: tools build ## Play the mixed-cluster scenario and write out/demo/report.html. KEEP=1 leaves the cluster up.
-	@go run ./test/demo $(if $(KEEP),--keep) --bin $(BIN)
+	@exec $(BIN)/demo $(if $(KEEP),--keep) --bin $(BIN)
 
 .PHONY: up
 up: tools build ## Start the same cluster in the background. NAME=, NODES=, VIRTUAL_NODES=, CONTROLLER_ARGS=, OCISIM_ARGS=.
-	@go run ./test/demo up --bin $(BIN) --name $(NAME) --nodes $(NODES) --virtual-nodes $(VIRTUAL_NODES) --controller-args "$(CONTROLLER_ARGS)" --ocisim-args "$(OCISIM_ARGS)"
+	@exec $(BIN)/demo up --bin $(BIN) --name $(NAME) --nodes $(NODES) --virtual-nodes $(VIRTUAL_NODES) --controller-args "$(CONTROLLER_ARGS)" --ocisim-args "$(OCISIM_ARGS)"
 
 .PHONY: down
-down: ## End the cluster that `make up` or `make demo KEEP=1` left. NAME=.
-	@go run ./test/demo down --name $(NAME)
+down: ## End the cluster that `make up` (or `make demo KEEP=1`, with NAME=demo) left. NAME=.
+	@test -x $(BIN)/demo || { echo "$(BIN)/demo is not there, so no cluster of this folder is up"; exit 1; }
+	@exec $(BIN)/demo down --name $(NAME)
 
 .PHONY: test
 test: tools build ## Run all tests: units, the simulator's and cluster's own, and the scenario.
 	@go test -count=1 -timeout 25m ./...
 
 .PHONY: build
-build: ## Build the controller into bin/karpenter-oke.
+build: ## Build the controller and the demo into bin/.
 	@go build -trimpath -ldflags "-X sigs.k8s.io/karpenter/pkg/operator.Version=$(VERSION)" -o $(BIN)/karpenter-oke ./cmd/controller
+	@go build -trimpath -o $(BIN)/demo ./test/demo
 
 .PHONY: tools
 tools: ## Build the Kubernetes control plane and kwok into bin/.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/samber/lo"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider/metrics"
@@ -27,14 +29,18 @@ func main() {
 		}
 	}()
 	ctx, core := coreoperator.NewOperator()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	op, err := operator.New(ctx, core)
+	if err == nil {
+		err = run(ctx, op)
+	}
+	stop()
 	if err != nil {
 		fail(err)
 	}
-	run(ctx, op)
 }
 
-func run(ctx context.Context, op *operator.Operator) {
+func run(ctx context.Context, op *operator.Operator) error {
 	undecorated := metrics.Decorate(op.CloudProvider)
 	cloudProvider := overlay.Decorate(undecorated, op.GetClient(), op.InstanceTypeStore)
 	matcher := lo.Must(health.NewRepairPolicyMatcher(ctx, cloudProvider))
@@ -46,7 +52,9 @@ func run(ctx context.Context, op *operator.Operator) {
 		undecorated, clusterState, op.InstanceTypeStore, op.PredictionStore)
 	controllers = lo.Must(virtualnode.WrapControllers(controllers, op.Filter, op.EventRecorder, op.GetClient()))
 
-	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers()...).Start(ctx)
+	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers()...)
+	// Core's Start panics beyond the reach of main, for example when a port is in use, and does not end on a signal.
+	return op.Manager.Start(ctx)
 }
 
 func fail(err error) {

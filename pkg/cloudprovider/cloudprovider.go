@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/awslabs/operatorpkg/status"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
+	"sigs.k8s.io/karpenter/pkg/events"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
@@ -32,6 +34,7 @@ const listAge = 30 * time.Second
 // CloudProvider is Karpenter core's view of Oracle Cloud.
 type CloudProvider struct {
 	kube          client.Reader
+	recorder      events.Recorder
 	instanceTypes instancetype.Provider
 	instances     instance.Provider
 	inventory     inventory.Provider
@@ -40,8 +43,8 @@ type CloudProvider struct {
 var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
 
 // New makes the adapter. kube reads NodeClasses and NodePools.
-func New(kube client.Reader, instanceTypes instancetype.Provider, instances instance.Provider, inv inventory.Provider) *CloudProvider {
-	return &CloudProvider{kube: kube, instanceTypes: instanceTypes, instances: instances, inventory: inv}
+func New(kube client.Reader, recorder events.Recorder, instanceTypes instancetype.Provider, instances instance.Provider, inv inventory.Provider) *CloudProvider {
+	return &CloudProvider{kube: kube, recorder: recorder, instanceTypes: instanceTypes, instances: instances, inventory: inv}
 }
 
 // Create implements core's CloudProvider: it launches one instance and returns as soon as OCI has named it.
@@ -66,8 +69,7 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 		return nil, err
 	}
 	created := c.toNodeClaim(launched.Instance, launched.Candidate, nodeClass)
-	created.Annotations[v1alpha1.AnnotationNodeClassHash] = nodeClass.Hash()
-	created.Annotations[v1alpha1.AnnotationNodeClassHashVersion] = v1alpha1.HashVersion
+	maps.Copy(created.Annotations, launchRecord(nodeClass, launched))
 	return created, nil
 }
 
@@ -118,26 +120,6 @@ func (c *CloudProvider) GetInstanceTypes(ctx context.Context, nodePool *karpv1.N
 		return nil, err
 	}
 	return c.instanceTypes.List(ctx, nodeClass, nodePool)
-}
-
-// DriftReasonNodeClass says that the spec of the node class changed since the node was launched.
-const DriftReasonNodeClass cloudprovider.DriftReason = "NodeClassDrifted"
-
-// IsDrifted implements core's CloudProvider from memory alone. A NodeClaim stamped under another hash version is never drifted:
-// a release that changes the hash must not roll a fleet.
-func (c *CloudProvider) IsDrifted(ctx context.Context, nodeClaim *karpv1.NodeClaim) (cloudprovider.DriftReason, error) {
-	nodeClass, err := c.nodeClass(ctx, nodeClaim.Spec.NodeClassRef)
-	if err != nil {
-		if cloudprovider.IsNodeClassNotReadyError(err) {
-			return "", nil
-		}
-		return "", err
-	}
-	stamped, found := nodeClaim.Annotations[v1alpha1.AnnotationNodeClassHash]
-	if !found || nodeClaim.Annotations[v1alpha1.AnnotationNodeClassHashVersion] != v1alpha1.HashVersion || stamped == nodeClass.Hash() {
-		return "", nil
-	}
-	return DriftReasonNodeClass, nil
 }
 
 // Reboot implements core's CloudProvider. Core replaces the node instead.

@@ -157,7 +157,7 @@ func TestDriftComparesTheHashOfTheSameVersionOnly(t *testing.T) {
 	s.region.Journal().Reset()
 	reason, err = s.IsDrifted(t.Context(), claim)
 	require.NoError(t, err)
-	require.EqualValues(t, "NodeClassDrifted", reason)
+	require.EqualValues(t, "BootVolumeDrifted", reason)
 	require.Empty(t, s.region.Journal().Counts(), "drift is read from memory")
 
 	claim.Annotations[v1alpha1.AnnotationNodeClassHashVersion] = "v0"

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/test"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/cloudprovider"
@@ -83,14 +84,14 @@ func (s *suite) restart() {
 	prices, err := pricing.NewProvider(pricing.Settings{})
 	require.NoError(s.t, err)
 	s.unavailable = capacity.NewUnavailable(clock.RealClock{})
-	s.inventory = inventory.NewProvider(c, world.CompartmentID, world.ClusterID, clock.RealClock{})
+	s.inventory = inventory.NewProvider(c, inventory.OneCompartment(world.CompartmentID), world.ClusterID, clock.RealClock{})
 	instanceTypes := instancetype.NewProvider(
 		instancetype.Dependencies{Shapes: shapes, Prices: prices, Unavailable: s.unavailable},
 		instancetype.Settings{Region: oci.RegionLabel(c.Region()), Pods: resources.PodLimits{VCNNative: true}})
 	instances := instance.NewProvider(instance.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}, instance.Dependencies{
 		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Unavailable: s.unavailable, Clock: clock.RealClock{},
 	})
-	s.CloudProvider = cloudprovider.New(s.kube, instanceTypes, instances, s.inventory)
+	s.CloudProvider = cloudprovider.New(s.kube, test.NewEventRecorder(), instanceTypes, instances, s.inventory)
 	status := nodeclass.NewStatusController(s.kube, clusters, image.NewProvider(c, image.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}),
 		network.NewProvider(c, world.CompartmentID))
 	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.nodeClass), s.nodeClass))
@@ -157,4 +158,19 @@ func (s *suite) foreignInstance() string {
 	}, "foreign")
 	require.NoError(s.t, err)
 	return oci.Value(instance.Id)
+}
+
+// volumes are the block volumes that are attached to an instance.
+func (s *suite) volumes(instanceID string) []core.VolumeAttachment {
+	s.t.Helper()
+	provider, err := s.region.ConfigurationProvider()
+	require.NoError(s.t, err)
+	compute, err := core.NewComputeClientWithConfigurationProvider(provider)
+	require.NoError(s.t, err)
+	compute.Host = s.region.URL
+	answer, err := compute.ListVolumeAttachments(s.t.Context(), core.ListVolumeAttachmentsRequest{CompartmentId: &s.region.World.CompartmentID, InstanceId: &instanceID})
+	require.NoError(s.t, err)
+	return lo.Filter(answer.Items, func(a core.VolumeAttachment, _ int) bool {
+		return a.GetLifecycleState() != core.VolumeAttachmentLifecycleStateDetached
+	})
 }

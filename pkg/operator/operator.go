@@ -83,7 +83,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Operator:    core,
 		OCI:         client,
 		Cluster:     cluster.NewProvider(client, opts.ClusterID, overrides),
-		Inventory:   inventory.NewProvider(client, opts.CompartmentID, opts.ClusterID, core.Clock),
+		Inventory:   inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock),
 		Images:      image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID}),
 		Network:     network.NewProvider(client, opts.CompartmentID),
 		Unavailable: capacity.NewUnavailable(core.Clock),
@@ -141,7 +141,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory,
 			Unavailable: o.Unavailable, Clock: o.Clock,
 		})
-	o.CloudProvider = cloudprovider.New(o.GetClient(), o.InstanceTypes, o.Instances, o.Inventory)
+	o.CloudProvider = cloudprovider.New(o.GetClient(), o.EventRecorder, o.InstanceTypes, o.Instances, o.Inventory)
 	return nil
 }
 
@@ -156,6 +156,7 @@ func (o *Operator) Controllers() []controller.Controller {
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
 		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable),
 		nodeclaim.NewLabelsController(o.GetClient()),
+		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory),
 		o.InUse,
 	}
 	return append(all, o.Filter.Controllers()...)

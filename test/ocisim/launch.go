@@ -165,7 +165,7 @@ func (s *Simulator) create(p *launchPlan, fd string, effects launchEffects, now 
 		LaunchMode: core.InstanceLaunchModeEnum(p.image.LaunchMode), LaunchOptions: lo.CoalesceOrEmpty(d.LaunchOptions, p.image.LaunchOptions),
 		InstanceOptions:    lo.CoalesceOrEmpty(d.InstanceOptions, &core.InstanceOptions{AreLegacyImdsEndpointsDisabled: lo.ToPtr(false)}),
 		AvailabilityConfig: availabilityConfig(d.AvailabilityConfig), PreemptibleInstanceConfig: d.PreemptibleInstanceConfig,
-		ShapeConfig: describe(p.shape, p.size, p.baseline), AgentConfig: agentConfig(d.AgentConfig),
+		ShapeConfig: describe(p.shape, p.size, p.baseline), AgentConfig: agentConfig(d.AgentConfig), PlatformConfig: p.platform,
 		SourceDetails: core.InstanceSourceViaImageDetails{ImageId: p.image.Id, BootVolumeSizeInGBs: lo.ToPtr(p.bootVolumeGB), BootVolumeVpusPerGB: lo.ToPtr(p.bootVolumeVPUs)}}
 	v, link, err := s.makeVNIC(p.vnic, i, name, true, now)
 	if err != nil {

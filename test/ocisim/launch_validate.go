@@ -2,6 +2,7 @@ package ocisim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,6 +21,8 @@ type launchPlan struct {
 	bootVolumeVPUs int64
 	vnic           vnicRequest
 	volumes        []core.LaunchCreateVolumeFromAttributes
+	devices        []string // device paths of the volumes, in the same order
+	platform       core.PlatformConfig
 	reservation    *reservation
 	spot           bool
 }
@@ -91,6 +94,9 @@ func (s *Simulator) checkShape(p *launchPlan) error {
 		return err
 	}
 	p.shape, p.size = shape, z
+	if p.platform, err = platformConfig(p.details, shape); err != nil {
+		return err
+	}
 	if p.details.ShapeConfig == nil || p.details.ShapeConfig.BaselineOcpuUtilization == "" {
 		return nil
 	}
@@ -221,8 +227,33 @@ func (s *Simulator) checkDataVolumes(p *launchPlan) error {
 			return invalid("sizeInGBs %d is not within %d..%d", gb, minBootVolumeGB, maxBootVolumeGB)
 		}
 		p.volumes = append(p.volumes, v)
+		p.devices = append(p.devices, lo.FromPtr(wanted.GetDevice()))
 	}
 	return nil
+}
+
+// platformConfig turns the platform options of a launch into those of the instance. Their type must be the shape's.
+func platformConfig(d core.LaunchInstanceDetails, shape core.Shape) (core.PlatformConfig, error) {
+	if d.PlatformConfig == nil {
+		return nil, nil
+	}
+	raw, err := json.Marshal(map[string]any{"platformConfig": d.PlatformConfig})
+	if err != nil {
+		return nil, fmt.Errorf("encoding platformConfig: %w", err)
+	}
+	var kind struct {
+		PlatformConfig struct {
+			Type string `json:"type"`
+		} `json:"platformConfig"`
+	}
+	var same core.Instance
+	if err := errors.Join(json.Unmarshal(raw, &kind), json.Unmarshal(raw, &same)); err != nil {
+		return nil, fmt.Errorf("decoding platformConfig: %w", err)
+	}
+	if shape.PlatformConfigOptions == nil || string(shape.PlatformConfigOptions.Type) != kind.PlatformConfig.Type {
+		return nil, invalid("platformConfig.type %s is not the one of shape %s", kind.PlatformConfig.Type, lo.FromPtr(d.Shape))
+	}
+	return same.PlatformConfig, nil
 }
 
 // capacityTypeOf names what a launch asks for, in the words faults are matched by.

@@ -34,18 +34,25 @@ func (s *Simulator) checkVNIC(d *core.CreateVnicDetails, ad string) (vnicRequest
 	if own := lo.FromPtr(n.model.AvailabilityDomain); own != "" && own != ad {
 		return vnicRequest{}, invalid("Parameter 'availabilityDomain' does not match. VNIC has '%s' while the subnet has '%s'", ad, own)
 	}
-	for _, id := range d.NsgIds {
-		if _, known := s.state.nsgs.get(id); !known {
-			return vnicRequest{}, relatedNotFound("network security group %s", id)
-		}
-	}
-	if len(d.NsgIds) > 5 { // documented maximum for a VNIC
-		return vnicRequest{}, invalid("nsgIds has %d items, at most 5 are allowed", len(d.NsgIds))
+	if err := s.checkNSGs(d.NsgIds); err != nil {
+		return vnicRequest{}, err
 	}
 	if lo.FromPtr(d.AssignPublicIp) && lo.FromPtr(n.model.ProhibitPublicIpOnVnic) {
 		return vnicRequest{}, invalid("Invalid VNIC creation parameters: assignPublicIp must be false, the subnet prohibits public IP addresses")
 	}
 	return vnicRequest{details: *d, subnet: n}, checkTags(d.FreeformTags)
+}
+
+func (s *Simulator) checkNSGs(ids []string) error {
+	for _, id := range ids {
+		if _, known := s.state.nsgs.get(id); !known {
+			return relatedNotFound("network security group %s", id)
+		}
+	}
+	if len(ids) > 5 { // documented maximum for a VNIC
+		return invalid("nsgIds has %d items, at most 5 are allowed", len(ids))
+	}
+	return nil
 }
 
 // makeVNIC creates the VNIC, its private IP and its attachment (ATTACHING). It fails when the subnet is full.
@@ -103,6 +110,7 @@ func macOf(n int) string {
 func vnicOperations() []operation {
 	return []operation{
 		{name: "GetVnic", method: http.MethodGet, path: "/20160918/vnics/{id}", handle: getVNIC},
+		{name: "UpdateVnic", method: http.MethodPut, path: "/20160918/vnics/{id}", handle: updateVNIC},
 		{name: "ListPrivateIps", method: http.MethodGet, path: "/20160918/privateIps", handle: listPrivateIPs},
 		{name: "GetPrivateIp", method: http.MethodGet, path: "/20160918/privateIps/{id}", handle: getPrivateIP},
 		{name: "CreatePrivateIp", method: http.MethodPost, path: "/20160918/privateIps", handle: createPrivateIP},
@@ -116,6 +124,26 @@ func getVNIC(s *Simulator, c *call) (*reply, error) {
 	if !known {
 		return nil, notFound("vnic %s", c.path("id"))
 	}
+	return ok(v.model).with("etag", "1"), nil
+}
+
+// updateVNIC changes what a client of ours may want to change: the security groups, as a whole, and the name.
+func updateVNIC(s *Simulator, c *call) (*reply, error) {
+	v, known := s.state.vnics.get(c.path("id"))
+	if !known {
+		return nil, notFound("vnic %s", c.path("id"))
+	}
+	var d core.UpdateVnicDetails
+	if err := c.decode(&d); err != nil {
+		return nil, err
+	}
+	if d.NsgIds != nil {
+		if err := s.checkNSGs(d.NsgIds); err != nil {
+			return nil, err
+		}
+		v.model.NsgIds = d.NsgIds
+	}
+	v.model.DisplayName = lo.CoalesceOrEmpty(d.DisplayName, v.model.DisplayName)
 	return ok(v.model).with("etag", "1"), nil
 }
 

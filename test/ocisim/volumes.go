@@ -11,6 +11,7 @@ import (
 // volumeLink is the attachment of a data volume. The API shows it as one of several kinds; this simulator makes paravirtualized ones.
 type volumeLink struct {
 	id, instanceID, volumeID string
+	device                   string
 	compartment, ad          string
 	state                    core.VolumeAttachmentLifecycleStateEnum
 	atLaunch                 bool
@@ -19,7 +20,7 @@ type volumeLink struct {
 
 func (l *volumeLink) render() core.ParavirtualizedVolumeAttachment {
 	return core.ParavirtualizedVolumeAttachment{AvailabilityDomain: lo.ToPtr(l.ad), CompartmentId: lo.ToPtr(l.compartment), Id: lo.ToPtr(l.id),
-		InstanceId: lo.ToPtr(l.instanceID), VolumeId: lo.ToPtr(l.volumeID), TimeCreated: stamp(l.created), LifecycleState: l.state,
+		InstanceId: lo.ToPtr(l.instanceID), Device: lo.EmptyableToPtr(l.device), VolumeId: lo.ToPtr(l.volumeID), TimeCreated: stamp(l.created), LifecycleState: l.state,
 		IsVolumeCreatedDuringLaunch: lo.ToPtr(l.atLaunch), IsReadOnly: lo.ToPtr(false), IsShareable: lo.ToPtr(false)}
 }
 
@@ -43,14 +44,14 @@ func (s *Simulator) makeBootVolume(p *launchPlan, i *instance, now time.Time) (*
 // makeDataVolumes creates the data volumes of a launch, attached at once.
 func (s *Simulator) makeDataVolumes(p *launchPlan, i *instance, now time.Time) {
 	m := i.model
-	for _, d := range p.volumes {
+	for n, d := range p.volumes {
 		volume := &core.Volume{AvailabilityDomain: m.AvailabilityDomain, CompartmentId: lo.CoalesceOrEmpty(d.CompartmentId, m.CompartmentId),
 			DisplayName: lo.CoalesceOrEmpty(d.DisplayName, m.DisplayName), Id: lo.ToPtr(s.newID("volume")), LifecycleState: core.VolumeLifecycleStateAvailable,
 			SizeInMBs: lo.ToPtr(*d.SizeInGBs * 1024), SizeInGBs: d.SizeInGBs, TimeCreated: stamp(now),
 			VpusPerGB: lo.CoalesceOrEmpty(d.VpusPerGB, lo.ToPtr(int64(standardVPUsPerGB))), FreeformTags: map[string]string{}, DefinedTags: map[string]map[string]any{}}
 		s.state.volumes.put(*volume.Id, volume)
 		link := &volumeLink{id: s.newID("volumeattachment"), instanceID: *m.Id, volumeID: *volume.Id, compartment: *m.CompartmentId,
-			ad: *m.AvailabilityDomain, state: core.VolumeAttachmentLifecycleStateAttached, atLaunch: true, created: now}
+			ad: *m.AvailabilityDomain, state: core.VolumeAttachmentLifecycleStateAttached, atLaunch: true, created: now, device: p.devices[n]}
 		s.state.volumeLinks.put(link.id, link)
 	}
 }

@@ -88,6 +88,18 @@ const (
 	AnnotationNodeClassHashVersion = Group + "/ocinodeclass-hash-version"
 )
 
+// Annotations of a NodeClaim that record how its instance was launched, so that drift is found without a call.
+const (
+	// AnnotationCompartmentID is the compartment of the instance.
+	AnnotationCompartmentID = Group + "/compartment-id"
+	// AnnotationSubnetID is the subnet of the instance's VNIC.
+	AnnotationSubnetID = Group + "/subnet-id"
+	// AnnotationSecurityGroupIDs are the network security groups of the VNIC, comma-separated and in order.
+	AnnotationSecurityGroupIDs = Group + "/security-group-ids"
+	// AnnotationAppliedTags are the keys of the tags that the node class has put on the instance, as JSON.
+	AnnotationAppliedTags = Group + "/applied-tags"
+)
+
 // TerminationFinalizer keeps an OciNodeClass until no NodeClaim uses it.
 const TerminationFinalizer = Group + "/termination"
 

@@ -91,7 +91,7 @@ func TestOrphansAreTerminatedAndNothingElse(t *testing.T) {
 	c.add("foreign", "uid-gone", "ocid1.cluster.oc1.phx.other", old, running)
 	clk := testclock.NewFakeClock(noon)
 	kube := newKube(claim("owned", "uid-owned", ""), claim("by-id", "uid-by-id", "tags-edited"))
-	controller := NewOrphanController(kube, inventory.NewProvider(c, "compartment", clusterID, clk), c, clk)
+	controller := NewOrphanController(kube, inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk)
 	_, err := controller.Reconcile(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"orphan"}, c.terminated)
@@ -103,7 +103,7 @@ func TestAClaimCreatedWhileTheCloudIsReadIsNotMissed(t *testing.T) {
 	clk := testclock.NewFakeClock(noon)
 	kube := newKube()
 	c.onList = func() { require.NoError(t, kube.Create(t.Context(), claim("new", "uid-new", ""))) }
-	_, err := NewOrphanController(kube, inventory.NewProvider(c, "compartment", clusterID, clk), c, clk).Reconcile(t.Context())
+	_, err := NewOrphanController(kube, inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk).Reconcile(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, c.terminated)
 }
@@ -112,7 +112,7 @@ func TestAFailedListTerminatesNothing(t *testing.T) {
 	c := &cloud{err: errors.New("page 2")}
 	c.add("orphan", "uid-gone", clusterID, noon.Add(-time.Hour), core.InstanceLifecycleStateRunning)
 	clk := testclock.NewFakeClock(noon)
-	_, err := NewOrphanController(newKube(), inventory.NewProvider(c, "compartment", clusterID, clk), c, clk).Reconcile(t.Context())
+	_, err := NewOrphanController(newKube(), inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk).Reconcile(t.Context())
 	require.Error(t, err)
 	require.Empty(t, c.terminated)
 }
@@ -120,7 +120,7 @@ func TestAFailedListTerminatesNothing(t *testing.T) {
 func launchWatch(t *testing.T, c *cloud, claims ...client.Object) (client.Client, *capacity.Unavailable, *test.EventRecorder) {
 	t.Helper()
 	clk := testclock.NewFakeClock(noon)
-	inv := inventory.NewProvider(c, "compartment", clusterID, clk)
+	inv := inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk)
 	for _, raw := range c.instances {
 		i, _ := inventory.FromSDK(raw, clusterID)
 		i.WorkRequestID = "wr"

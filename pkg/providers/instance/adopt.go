@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -82,6 +81,3 @@ func (p *DefaultProvider) forgetUnknown(nodeClaim *karpv1.NodeClaim) {
 	defer p.mu.Unlock()
 	delete(p.unknown, string(nodeClaim.UID))
 }
-
-// goneAge is how old a list may be that is believed when it shows no trace of an instance.
-const goneAge = 5 * time.Second

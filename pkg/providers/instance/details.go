@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"maps"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -55,36 +54,50 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 	if !ok {
 		return plan{}, fmt.Errorf("OciNodeClass %s has no image for instance type %s; add a term to imageSelector", r.nodeClass.Name, candidate.Type.Name)
 	}
-	metadata, err := bootstrap.Metadata(node(r, candidate, subnet))
+	metadata, err := bootstrap.Metadata(node(r, candidate, subnet, img))
 	if err != nil {
 		return plan{}, err
 	}
 	owner := ownerOf(r, candidate)
+	tags, left := v1alpha1.WithOwnership(r.nodeClass.FreeformTags(), owner.Tags(p.cfg.ClusterID))
+	if len(left) > 0 {
+		if metadata[v1alpha1.MetadataOwnership], err = ownershipMetadata(owner.Tags(p.cfg.ClusterID)); err != nil {
+			return plan{}, err
+		}
+	}
+	spec := &r.nodeClass.Spec
+	platform, err := p.platformConfig(spec.PlatformConfig, size.ShapeName)
+	if err != nil {
+		return plan{}, err
+	}
 	details := core.LaunchInstanceDetails{
 		AvailabilityDomain: &domain,
-		CompartmentId:      &p.cfg.CompartmentID,
+		FaultDomain:        faultDomain(r),
+		CompartmentId:      common.String(r.nodeClass.CompartmentIDOr(p.cfg.CompartmentID)),
 		DisplayName:        &r.nodeClaim.Name,
 		Shape:              &size.ShapeName,
 		ShapeConfig:        p.shapeConfig(size),
-		CreateVnicDetails: &core.CreateVnicDetails{
-			SubnetId:     &subnet.ID,
-			NsgIds:       lo.Map(r.nodeClass.Status.SecurityGroups, func(g v1alpha1.SecurityGroup, _ int) string { return g.ID }),
-			FreeformTags: maps.Clone(r.nodeClass.Spec.FreeFormTags),
-		},
+		CreateVnicDetails:  vnic(r.nodeClass, subnet),
 		SourceDetails: core.InstanceSourceViaImageDetails{
 			ImageId:             &img.ID,
 			BootVolumeSizeInGBs: common.Int64(r.nodeClass.BootVolumeSizeInGBs()),
 			BootVolumeVpusPerGB: common.Int64(r.nodeClass.BootVolumeVpusPerGB()),
+			KmsKeyId:            optional(r.nodeClass.BootVolumeKMSKeyID()),
 		},
-		Metadata: metadata,
-		// The metadata service's first version answers any process that can make a request; nothing of OKE's needs it.
-		InstanceOptions: &core.InstanceOptions{AreLegacyImdsEndpointsDisabled: common.Bool(true)},
-		FreeformTags:    lo.Assign(r.nodeClass.Spec.FreeFormTags, owner.Tags(p.cfg.ClusterID)),
-		DefinedTags:     definedTags(r.nodeClass.Spec.DefinedTags),
+		LaunchVolumeAttachments: volumes(r.nodeClass),
+		LaunchOptions:           launchOptions(r.nodeClass),
+		PlatformConfig:          platform,
+		AvailabilityConfig:      availability(spec.AvailabilityConfig),
+		AgentConfig:             agent(spec.AgentList, spec.DisabledAgentList),
+		InstanceOptions:         &core.InstanceOptions{AreLegacyImdsEndpointsDisabled: common.Bool(r.nodeClass.LegacyIMDSDisabled())},
+		Metadata:                metadata,
+		FreeformTags:            tags,
+		DefinedTags:             DefinedTags(r.nodeClass),
 	}
+	placeInDomain(&details, r.nodeClass, domain)
 	if candidate.Offering.CapacityType() == karpv1.CapacityTypeSpot {
 		details.PreemptibleInstanceConfig = &core.PreemptibleInstanceConfigDetails{
-			PreemptionAction: core.TerminatePreemptionAction{PreserveBootVolume: common.Bool(false)},
+			PreemptionAction: core.TerminatePreemptionAction{PreserveBootVolume: common.Bool(r.nodeClass.PreserveBootVolumeOnPreemption())},
 		}
 	}
 	token, err := retryToken(r.nodeClaim, details)
@@ -92,23 +105,6 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 		return plan{}, err
 	}
 	return plan{candidate: candidate, size: size, subnet: subnet, owner: owner, details: details, token: token}, nil
-}
-
-// node is what the instance is told about the node that it becomes.
-func node(r request, candidate Candidate, subnet v1alpha1.Subnet) bootstrap.Node {
-	n := bootstrap.Node{
-		Endpoint: r.cluster.Endpoint, CABundle: r.cluster.CABundle, DNSIP: r.cluster.DNSIP,
-		Labels:  lo.Assign(r.nodeClaim.Labels, Labels(candidate)),
-		Taints:  append(append([]corev1.Taint{karpv1.UnregisteredNoExecuteTaint}, r.nodeClaim.Spec.Taints...), r.nodeClaim.Spec.StartupTaints...),
-		MaxPods: int(candidate.Type.Capacity.Pods().Value()),
-	}
-	if r.cluster.Pods == cluster.VCNNative {
-		n.Native = &bootstrap.NativePodNetworking{
-			PodSubnetIDs: []string{subnet.ID},
-			PodNSGIDs:    lo.Map(r.nodeClass.Status.SecurityGroups, func(g v1alpha1.SecurityGroup, _ int) string { return g.ID }),
-		}
-	}
-	return n
 }
 
 // Labels are the labels that a launch decides: every requirement of the instance type and the offering that has one value.
@@ -162,17 +158,6 @@ func (p *DefaultProvider) shapeConfig(size instancetype.Size) *core.LaunchInstan
 	return config
 }
 
-func definedTags(tags map[string]map[string]string) map[string]map[string]interface{} {
-	if len(tags) == 0 {
-		return nil
-	}
-	out := make(map[string]map[string]interface{}, len(tags))
-	for namespace, values := range tags {
-		out[namespace] = lo.MapValues(values, func(v string, _ string) interface{} { return v })
-	}
-	return out
-}
-
 // retryToken is derived from the NodeClaim and the request: the same launch always has the same token, and a token is never
 // used for a different request, which OCI would refuse. OCI takes up to 64 characters.
 func retryToken(nodeClaim *karpv1.NodeClaim, details core.LaunchInstanceDetails) (string, error) {
@@ -193,10 +178,15 @@ func subnetsFor(nodeClass *v1alpha1.OciNodeClass, availabilityDomain string, uid
 	if len(usable) == 0 {
 		return nil
 	}
+	first := spread(uid, len(usable))
+	return append(append([]v1alpha1.Subnet{}, usable[first:]...), usable[:first]...)
+}
+
+// spread chooses one of n by a NodeClaim's UID: evenly over many, and always the same for one.
+func spread(uid string, n int) int {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(uid))
-	first := int(hash.Sum32() % uint32(len(usable))) //nolint:gosec // a handful of subnets
-	return append(append([]v1alpha1.Subnet{}, usable[first:]...), usable[:first]...)
+	return int(hash.Sum32() % uint32(n)) //nolint:gosec // a handful
 }
 
 // nodesByZone counts the NodePool's instances by zone.

@@ -9,12 +9,20 @@ import (
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
 // Terminate implements Provider. Core calls it every few seconds until the instance is gone; all calls but the first read the
-// inventory only.
+// inventory, which is listed anew for them at most once in a BusyInterval however many instances are ending.
 func (p *DefaultProvider) Terminate(ctx context.Context, id string) error {
 	instance, known := p.inventory.Current().Get(id)
+	if known && instance.Ending() && !instance.Gone() {
+		snapshot, err := p.inventory.Fresh(ctx, inventory.BusyInterval)
+		if err != nil {
+			return err
+		}
+		instance, known = snapshot.Get(id)
+	}
 	switch {
 	case known && instance.Gone():
 		return notFound(id)
@@ -44,7 +52,7 @@ func (p *DefaultProvider) Terminate(ctx context.Context, id string) error {
 // confirmGone believes that an instance is gone only when a fresh list, which itself succeeded, does not show it alive and OCI
 // does not know it either.
 func (p *DefaultProvider) confirmGone(ctx context.Context, id string) error {
-	snapshot, err := p.inventory.Fresh(ctx, goneAge)
+	snapshot, err := p.inventory.Fresh(ctx, inventory.BusyInterval)
 	if err != nil {
 		return err
 	}

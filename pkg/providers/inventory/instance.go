@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -25,6 +26,10 @@ type Instance struct {
 	CapacityType       string // one of Karpenter's capacity types
 	Created            time.Time
 	Owner              Owner
+	CompartmentID      string
+	// FreeformTags and DefinedTags are all tags of the instance, ours and others'.
+	FreeformTags map[string]string
+	DefinedTags  map[string]map[string]interface{}
 	// Unlisted says that this process launched the instance and that no list has shown it yet.
 	Unlisted bool
 	// WorkRequestID is the launch's work request; known only to the process that launched the instance.
@@ -84,13 +89,14 @@ func (i Instance) inTransit() bool {
 
 // FromSDK reads an instance; false when it does not carry the tag of this cluster, that is, is none of ours.
 func FromSDK(raw core.Instance, clusterID string) (Instance, bool) {
-	tags := raw.FreeformTags
+	tags := ownership(raw)
 	if clusterID == "" || tags[v1alpha1.TagClusterID] != clusterID {
 		return Instance{}, false
 	}
 	instance := Instance{
 		ID: oci.Value(raw.Id), Name: oci.Value(raw.DisplayName), State: raw.LifecycleState,
 		AvailabilityDomain: oci.Value(raw.AvailabilityDomain), FaultDomain: oci.Value(raw.FaultDomain),
+		CompartmentID: oci.Value(raw.CompartmentId), FreeformTags: raw.FreeformTags, DefinedTags: raw.DefinedTags,
 		Shape: oci.Value(raw.Shape), ImageID: imageID(raw), CapacityType: capacityType(raw), Created: oci.Value(raw.TimeCreated).Time,
 		Owner: Owner{
 			NodePool: parseNamedUID(tags[v1alpha1.TagNodePool]), NodeClaim: parseNamedUID(tags[v1alpha1.TagNodeClaim]),
@@ -102,6 +108,24 @@ func FromSDK(raw core.Instance, clusterID string) (Instance, bool) {
 		instance.MemoryGB = float64(oci.Value(raw.ShapeConfig.MemoryInGBs))
 	}
 	return instance, true
+}
+
+// ownership reads the ownership tags; those that found no room among the freeform tags stand in the instance's metadata.
+func ownership(raw core.Instance) map[string]string {
+	written := raw.Metadata[v1alpha1.MetadataOwnership]
+	if written == "" {
+		return raw.FreeformTags
+	}
+	tags := map[string]string{}
+	if err := json.Unmarshal([]byte(written), &tags); err != nil {
+		return raw.FreeformTags
+	}
+	for _, key := range v1alpha1.OwnTagsByImportance {
+		if value, ok := raw.FreeformTags[key]; ok {
+			tags[key] = value
+		}
+	}
+	return tags
 }
 
 func imageID(raw core.Instance) string {

@@ -76,14 +76,27 @@ func (s Snapshot) ByNodeClaim(uid string) (Instance, bool) {
 	return Instance{}, false
 }
 
-// DefaultProvider lists one compartment.
+// Compartments tells which compartments have instances of this cluster. It is asked before each list.
+type Compartments interface {
+	Compartments(ctx context.Context) ([]string, error)
+}
+
+// OneCompartment is a Compartments that never changes.
+type OneCompartment string
+
+// Compartments implements the interface of the same name.
+func (c OneCompartment) Compartments(context.Context) ([]string, error) {
+	return []string{string(c)}, nil
+}
+
+// DefaultProvider lists the compartments one after another.
 type DefaultProvider struct {
-	api           API
-	compartmentID string
-	clusterID     string
-	clock         clock.Clock
-	flight        singleflight.Group
-	current       atomic.Pointer[Snapshot]
+	api          API
+	compartments Compartments
+	clusterID    string
+	clock        clock.Clock
+	flight       singleflight.Group
+	current      atomic.Pointer[Snapshot]
 
 	mu          sync.Mutex // guards what follows and the making of snapshots; never held during a call
 	listed      map[string]Instance
@@ -99,10 +112,10 @@ type noted struct {
 
 var _ Provider = (*DefaultProvider)(nil)
 
-// NewProvider makes an empty inventory of the instances that carry the cluster's tag in a compartment.
-func NewProvider(api API, compartmentID, clusterID string, clk clock.Clock) *DefaultProvider {
+// NewProvider makes an empty inventory of the instances that carry the cluster's tag in the compartments.
+func NewProvider(api API, compartments Compartments, clusterID string, clk clock.Clock) *DefaultProvider {
 	p := &DefaultProvider{
-		api: api, compartmentID: compartmentID, clusterID: clusterID, clock: clk,
+		api: api, compartments: compartments, clusterID: clusterID, clock: clk,
 		listed: map[string]Instance{}, launched: map[string]noted{}, terminating: map[string]noted{},
 	}
 	p.current.Store(&Snapshot{})
@@ -167,14 +180,20 @@ func (p *DefaultProvider) NoteTerminating(id string) {
 
 func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
 	began := p.clock.Now()
-	raw, err := p.api.ListInstances(ctx, p.compartmentID)
+	compartments, err := p.compartments.Compartments(ctx)
 	if err != nil {
-		return Snapshot{}, fmt.Errorf("listing the instances of compartment %s: %w", p.compartmentID, err)
+		return Snapshot{}, fmt.Errorf("finding the compartments of this cluster's instances: %w", err)
 	}
 	listed := map[string]Instance{}
-	for _, r := range raw {
-		if instance, ours := FromSDK(r, p.clusterID); ours {
-			listed[instance.ID] = instance
+	for _, compartment := range compartments {
+		raw, err := p.api.ListInstances(ctx, compartment)
+		if err != nil {
+			return Snapshot{}, fmt.Errorf("listing the instances of compartment %s: %w", compartment, err)
+		}
+		for _, r := range raw {
+			if instance, ours := FromSDK(r, p.clusterID); ours {
+				listed[instance.ID] = instance
+			}
 		}
 	}
 	p.mu.Lock()

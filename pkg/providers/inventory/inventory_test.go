@@ -49,7 +49,7 @@ func start(t *testing.T, instances ...core.Instance) (*DefaultProvider, *cloud, 
 	t.Helper()
 	clk := testclock.NewFakeClock(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC))
 	c := &cloud{instances: instances}
-	p := NewProvider(c, "compartment", clusterID, clk)
+	p := NewProvider(c, OneCompartment("compartment"), clusterID, clk)
 	require.NoError(t, p.Refresh(t.Context()))
 	return p, c, clk
 }

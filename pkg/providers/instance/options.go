@@ -1,0 +1,188 @@
+package instance
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/oracle/oci-go-sdk/v65/common"
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/samber/lo"
+	"sigs.k8s.io/karpenter/pkg/scheduling"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/bootstrap"
+)
+
+// optional is nil for an empty string, which leaves the choice to OCI.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// vnic is the node's own VNIC.
+func vnic(nodeClass *v1alpha1.OciNodeClass, subnet v1alpha1.Subnet) *core.CreateVnicDetails {
+	details := &core.CreateVnicDetails{
+		SubnetId: &subnet.ID, NsgIds: SecurityGroupIDs(nodeClass),
+		FreeformTags: nodeClass.FreeformTags(), DefinedTags: DefinedTags(nodeClass),
+	}
+	if v := nodeClass.Spec.PrimaryVNIC; v != nil {
+		details.AssignPublicIp, details.AssignIpv6Ip, details.SkipSourceDestCheck = v.AssignPublicIP, v.AssignIPv6IP, v.SkipSourceDestCheck
+	}
+	return details
+}
+
+// SecurityGroupIDs are the network security groups that nodes of a class join, in order of their OCIDs.
+func SecurityGroupIDs(nodeClass *v1alpha1.OciNodeClass) []string {
+	ids := lo.Map(nodeClass.Status.SecurityGroups, func(g v1alpha1.SecurityGroup, _ int) string { return g.ID })
+	slices.Sort(ids)
+	return ids
+}
+
+// DefinedTags are the defined tags of a class as the SDK takes them; nil when there are none.
+func DefinedTags(nodeClass *v1alpha1.OciNodeClass) map[string]map[string]interface{} {
+	if len(nodeClass.Spec.DefinedTags) == 0 {
+		return nil
+	}
+	out := make(map[string]map[string]interface{}, len(nodeClass.Spec.DefinedTags))
+	for namespace, values := range nodeClass.Spec.DefinedTags {
+		out[namespace] = map[string]interface{}{}
+		for key, value := range values {
+			out[namespace][key] = value
+		}
+	}
+	return out
+}
+
+// volumes are the block volumes that are made and attached with the instance, and end with it.
+func volumes(nodeClass *v1alpha1.OciNodeClass) []core.LaunchAttachVolumeDetails {
+	var out []core.LaunchAttachVolumeDetails
+	for i, d := range nodeClass.Spec.BlockDevices {
+		device := bootstrap.DevicePath(i)
+		attach := core.LaunchAttachParavirtualizedVolumeDetails{
+			Device: &device,
+			LaunchCreateVolumeDetails: core.LaunchCreateVolumeFromAttributes{
+				SizeInGBs: common.Int64(d.SizeInGBs), VpusPerGB: common.Int64(d.VolumeVpusPerGB()), KmsKeyId: optional(d.KMSKeyID),
+			},
+			IsPvEncryptionInTransitEnabled: d.IsPVEncryptionInTransitEnabled,
+		}
+		out = append(out, attach)
+	}
+	return out
+}
+
+// launchOptions is nil when the class leaves everything to the image.
+func launchOptions(nodeClass *v1alpha1.OciNodeClass) *core.LaunchOptions {
+	encrypted := nodeClass.BootVolumeEncryptionInTransit()
+	o := nodeClass.Spec.LaunchOptions
+	if o == nil && !encrypted {
+		return nil
+	}
+	out := &core.LaunchOptions{}
+	if o != nil {
+		out.BootVolumeType = core.LaunchOptionsBootVolumeTypeEnum(o.BootVolumeType)
+		out.Firmware = core.LaunchOptionsFirmwareEnum(o.Firmware)
+		out.NetworkType = core.LaunchOptionsNetworkTypeEnum(o.NetworkType)
+		out.RemoteDataVolumeType = core.LaunchOptionsRemoteDataVolumeTypeEnum(o.RemoteDataVolumeType)
+		out.IsConsistentVolumeNamingEnabled = o.IsConsistentVolumeNamingEnabled
+	}
+	if encrypted {
+		out.IsPvEncryptionInTransitEnabled = common.Bool(true)
+	}
+	return out
+}
+
+func availability(a *v1alpha1.AvailabilityConfig) *core.LaunchInstanceAvailabilityConfigDetails {
+	if a == nil {
+		return nil
+	}
+	return &core.LaunchInstanceAvailabilityConfigDetails{
+		IsLiveMigrationPreferred: a.IsLiveMigrationPreferred,
+		RecoveryAction:           core.LaunchInstanceAvailabilityConfigDetailsRecoveryActionEnum(a.RecoveryAction),
+	}
+}
+
+// agent turns plugins of Oracle Cloud Agent on and off; the others keep their defaults.
+func agent(enabled, disabled []string) *core.LaunchInstanceAgentConfigDetails {
+	if len(enabled)+len(disabled) == 0 {
+		return nil
+	}
+	var plugins []core.InstanceAgentPluginConfigDetails
+	for _, name := range enabled {
+		plugins = append(plugins, core.InstanceAgentPluginConfigDetails{Name: common.String(name), DesiredState: core.InstanceAgentPluginConfigDetailsDesiredStateEnabled})
+	}
+	for _, name := range disabled {
+		plugins = append(plugins, core.InstanceAgentPluginConfigDetails{Name: common.String(name), DesiredState: core.InstanceAgentPluginConfigDetailsDesiredStateDisabled})
+	}
+	return &core.LaunchInstanceAgentConfigDetails{PluginsConfig: plugins}
+}
+
+// platformConfig is nil when the class asks for nothing. Its type follows the shape; instance types of shapes that can not do
+// what is asked are not offered. The SDK has one Go type for each kind of platform, all with the fields that the class has under
+// the same names, so the SDK's own decoding chooses among them.
+func (p *DefaultProvider) platformConfig(asked *v1alpha1.PlatformConfig, shapeName string) (core.LaunchInstancePlatformConfig, error) {
+	s, ok := p.shapes.Snapshot().Shape(shapeName)
+	if asked == nil || !ok || s.Platform.Type == "" {
+		return nil, nil
+	}
+	raw, err := json.Marshal(map[string]any{"platformConfig": struct {
+		Type string `json:"type"`
+		*v1alpha1.PlatformConfig
+	}{s.Platform.Type, asked}})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the platform options: %w", err)
+	}
+	var details core.LaunchInstanceDetails
+	if err := json.Unmarshal(raw, &details); err != nil {
+		return nil, fmt.Errorf("shape %s has platform options of an unknown type %s: %w", shapeName, s.Platform.Type, err)
+	}
+	return details.PlatformConfig, nil
+}
+
+// allFaultDomains are the fault domains of every availability domain (OCI documentation, "Regions and Availability Domains").
+var allFaultDomains = []string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"}
+
+// faultDomain pins the fault domain when the NodeClaim or the class leaves one of several; otherwise OCI chooses, which knows
+// where it has room. nil leaves it to OCI.
+func faultDomain(r request) *string {
+	allowed := allFaultDomains
+	if placement := r.nodeClass.Spec.Placement; placement != nil && len(placement.FaultDomains) > 0 {
+		allowed = placement.FaultDomains
+	}
+	required := scheduling.NewNodeSelectorRequirementsWithMinValues(r.nodeClaim.Spec.Requirements...)
+	if !required.Has(v1alpha1.LabelFaultDomain) && len(allowed) == len(allFaultDomains) {
+		return nil
+	}
+	requirement := required.Get(v1alpha1.LabelFaultDomain)
+	candidates := lo.Filter(allowed, func(d string, _ int) bool { return requirement.Has(d) })
+	if len(candidates) == 0 {
+		return nil
+	}
+	return &candidates[spread(string(r.nodeClaim.UID), len(candidates))]
+}
+
+// placeInDomain puts the instance where the class's placement says, which is bound to an availability domain.
+func placeInDomain(details *core.LaunchInstanceDetails, nodeClass *v1alpha1.OciNodeClass, domain string) {
+	in := func(z v1alpha1.ZonalResource) bool { return z.AvailabilityDomain == domain }
+	if found, ok := lo.Find(nodeClass.Status.ComputeClusters, in); ok {
+		details.ComputeClusterId = &found.ID
+	}
+	if found, ok := lo.Find(nodeClass.Status.ClusterPlacementGroups, in); ok {
+		details.ClusterPlacementGroupId = &found.ID
+	}
+	if found, ok := lo.Find(nodeClass.Status.DedicatedVMHosts, func(h v1alpha1.DedicatedVMHost) bool { return in(h.ZonalResource) }); ok {
+		details.DedicatedVmHostId = &found.ID
+		details.FaultDomain = optional(found.FaultDomain)
+	}
+}
+
+// ownershipMetadata holds all ownership tags, for instances whose class leaves no room among the freeform tags.
+func ownershipMetadata(tags map[string]string) (string, error) {
+	out, err := json.Marshal(tags)
+	if err != nil {
+		return "", fmt.Errorf("encoding the ownership tags: %w", err)
+	}
+	return string(out), nil
+}
