@@ -122,12 +122,13 @@ func checkTexts(node Node) error {
 // DevicePath is the consistent device path of the i-th block volume beside the boot volume, from 0: /dev/oracleoci/oraclevdb and
 // on (Block Volume documentation, "Connecting to Volumes With Consistent Device Paths"). OCI attaches at most 32.
 func DevicePath(i int) string {
-	const letters = 26
+	const letters = "abcdefghijklmnopqrstuvwxyz"
 	n := i + 1 // oraclevda is the boot volume
-	if n < letters {
-		return devicePrefix + string(rune('a'+n))
+	if n < len(letters) {
+		return devicePrefix + letters[n:n+1]
 	}
-	return devicePrefix + "a" + string(rune('a'+(n-letters)%letters))
+	n %= len(letters)
+	return devicePrefix + "a" + letters[n:n+1]
 }
 
 const devicePrefix = "/dev/oracleoci/oraclevd"

@@ -134,6 +134,13 @@ func mount(c *call) (uint8, error) {
 			rest = append(rest, a)
 		}
 	}
+	kind := ""
+	if len(rest) == 1 {
+		var found bool
+		if rest, kind, found = c.m.fstab(c.path(rest[0])); !found {
+			return c.fail(32, "%s: can't find in /etc/fstab", c.args[1])
+		}
+	}
 	if len(rest) != 2 || !strings.HasPrefix(rest[0], "/dev/oracleoci/") {
 		return 0, nil
 	}
@@ -142,13 +149,27 @@ func mount(c *call) (uint8, error) {
 	switch {
 	case !ok:
 		return c.fail(32, "special device %s does not exist", rest[0])
-	case v.Holds == "" || v.Holds == PartitionTable:
+	case v.Holds == "" || v.Holds == PartitionTable || kind != "" && kind != v.Holds:
 		return c.fail(32, "wrong fs type, bad option, bad superblock on %s", rest[0])
 	case !c.m.exists(dir):
 		return c.fail(32, "mount point %s does not exist", dir)
 	}
 	v.mounted = dir
 	return 0, nil
+}
+
+// fstab finds what a device or a directory is mounted as.
+func (m *Machine) fstab(what string) (deviceAndDir []string, kind string, found bool) {
+	body, err := m.fs.ReadFile("/etc/fstab")
+	if err != nil {
+		return nil, "", false
+	}
+	for line := range strings.Lines(string(body)) {
+		if f := strings.Fields(line); len(f) >= 4 && (f[0] == what || f[1] == what) {
+			return f[:2], f[2], true
+		}
+	}
+	return nil, "", false
 }
 
 // mountpoint tells by its status whether something is mounted on a directory.

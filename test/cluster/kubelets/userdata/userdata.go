@@ -16,6 +16,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxDecoded bounds what a gzip stream may unfold to, bytes.
@@ -159,10 +161,32 @@ func decodePart(part *multipart.Part) ([]byte, error) {
 	case "quoted-printable":
 		r = quotedprintable.NewReader(part)
 	case "", "7bit", "8bit", "binary":
+		text, err := io.ReadAll(io.LimitReader(part, maxDecoded))
+		return asPythonReads(text), err
 	default:
 		return nil, fmt.Errorf("unknown Content-Transfer-Encoding %q", part.Header.Get("Content-Transfer-Encoding"))
 	}
 	return io.ReadAll(io.LimitReader(r, maxDecoded))
+}
+
+// asPythonReads is what the email library under cloud-init makes of a part that is not encoded: text outside ASCII comes out as
+// Latin-1 and escapes, which breaks it.
+func asPythonReads(text []byte) []byte {
+	if !utf8.Valid(text) || !bytes.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return text
+	}
+	var out []byte
+	for _, r := range string(text) {
+		switch {
+		case r <= unicode.MaxLatin1:
+			out = append(out, byte(r))
+		case r <= 0xffff:
+			out = fmt.Appendf(out, "\\u%04x", r)
+		default:
+			out = fmt.Appendf(out, "\\U%08x", r)
+		}
+	}
+	return out
 }
 
 // skipSpace drops white space, which MIME allows inside base64.

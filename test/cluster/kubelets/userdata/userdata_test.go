@@ -35,6 +35,8 @@ func TestDecode(t *testing.T) {
 		"a gzipped script":              {encode(zipped(t, script)), []Script{{"part-001", script}}},
 		"MIME parts run by their names": {encode(mime(part("Content-Type: text/x-shellscript\nContent-Disposition: attachment; filename=\"20-b.sh\"", script) + part("Content-Type: text/x-shellscript; charset=\"utf-8\"\nContent-Disposition: attachment; filename=\"10-a.sh\"", "#!/bin/sh\ntrue"))), []Script{{"10-a.sh", "#!/bin/sh\ntrue"}, {"20-b.sh", script[:len(script)-1] + "\n"}}},
 		"a base64 part":                 {encode(mime(part("Content-Type: text/x-shellscript\nContent-Transfer-Encoding: base64", encode(script)))), []Script{{"part-001", script}}},
+		"text that is not ASCII breaks": {encode(mime(part("Content-Type: text/x-shellscript", "#!/bin/sh\n# é漢"))), []Script{{"part-001", "#!/bin/sh\n# \xe9\\u6f22"}}},
+		"a document inside a document":  {encode(mime(part("Content-Type: multipart/mixed; boundary=\"C\"", "--C\nContent-Type: text/x-shellscript\n\n#!/bin/sh\ntrue\n--C--") + part("Content-Type: text/x-shellscript", "#!/bin/sh\nfalse"))), []Script{{"part-001", "#!/bin/sh\ntrue"}, {"part-002", "#!/bin/sh\nfalse"}}},
 		"a gzipped MIME archive":        {encode(zipped(t, mime(part("Content-Type: text/plain", script)))), []Script{{"part-001", script}}},
 		"commands of a cloud-config":    {encode("#cloud-config\nruncmd:\n- echo a\n- [echo, \"it's\"]\n"), []Script{{"runcmd", "#!/bin/sh\necho a\n'echo' 'it'\\''s'\n"}}},
 	}
