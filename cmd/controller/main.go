@@ -16,6 +16,8 @@ import (
 	"sigs.k8s.io/karpenter/pkg/controllers/node/health"
 	"sigs.k8s.io/karpenter/pkg/controllers/state"
 	coreoperator "sigs.k8s.io/karpenter/pkg/operator"
+	"sigs.k8s.io/karpenter/pkg/operator/injection"
+	coreoptions "sigs.k8s.io/karpenter/pkg/operator/options"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
@@ -28,6 +30,11 @@ func main() {
 			fail(fmt.Errorf("%v", r))
 		}
 	}()
+	// Core parses the same options again and connects right after, so what it would panic on is found first.
+	injection.WithOptionsOrDie(context.Background(), coreoptions.Injectables...)
+	if err := operator.CheckAPIServer(); err != nil {
+		fail(err)
+	}
 	ctx, core := coreoperator.NewOperator()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	op, err := operator.New(ctx, core)
