@@ -53,8 +53,9 @@ dev-tools: ## Build the generators and linters into bin/.
 	@go run ./tools/build --bin $(BIN) --group lint
 
 .PHONY: generate
-generate: dev-tools ## Write the generated files: deep copies and CustomResourceDefinitions.
+generate: dev-tools ## Write the generated files: deep copies, CustomResourceDefinitions, reference.
 	@$(BIN)/controller-gen object paths=./pkg/apis/... crd output:crd:dir=pkg/apis/crds
+	@go run ./tools/apidoc
 
 .PHONY: verify
 verify: dev-tools ## Check formatting, lint, import arrows, generated files and go.mod.
@@ -62,6 +63,7 @@ verify: dev-tools ## Check formatting, lint, import arrows, generated files and 
 	@$(BIN)/golangci-lint config verify
 	@$(BIN)/golangci-lint run ./...
 	@tools/verify-generated.sh $(BIN)
+	@go run ./tools/apidoc --check
 
 .PHONY: clean
 clean: ## Remove bin/ and out/. Running clusters must be ended first.
