@@ -79,6 +79,8 @@ func TestFleet(t *testing.T) {
 	t.Run("a terminated machine's node is deleted", w.terminatedMachine)
 	t.Run("a machine with graphics cards advertises them after it joined", w.gpuMachine)
 	t.Run("a managed pool's machine joins by the script from the metadata service", w.managedMachine)
+	t.Run("nodes of every image family join with what they were given", w.familiesJoin)
+	t.Run("a preemptible machine has the taint that was asked for", w.preemptibleMachine)
 	t.Run("machines that boot wrongly never register", w.neverRegisters)
 }
 
