@@ -58,6 +58,39 @@ func TestAChangeOfAnyInputIsSeen(t *testing.T) {
 		"boot volume performance": {nodeClass(func(nc *v1alpha1.OciNodeClass) {
 			nc.Spec.BootConfig = &v1alpha1.BootConfig{BootVolumeVpusPerGB: lo.ToPtr[int64](20)}
 		}), nodePool()},
+		"block devices":   {nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Spec.BlockDevices = []v1alpha1.BlockDevice{{SizeInGBs: 50}} }), nodePool()},
+		"flex OCPUs":      {nodeClass(withFlex(v1alpha1.Flex{OCPUs: &v1alpha1.OCPURange{Max: lo.ToPtr[int64](9)}})), nodePool()},
+		"flex memory":     {nodeClass(withFlex(v1alpha1.Flex{MemoryPerOCPU: &v1alpha1.MemoryRange{Min: gi("9Gi")}})), nodePool()},
+		"baselines":       {nodeClass(withFlex(v1alpha1.Flex{Baselines: []v1alpha1.Baseline{v1alpha1.BaselineHalf}})), nodePool()},
+		"multithreading":  {nodeClass(withPlatform(v1alpha1.PlatformConfig{IsSymmetricMultiThreadingEnabled: lo.ToPtr(false)})), nodePool()},
+		"secure boot":     {nodeClass(withPlatform(v1alpha1.PlatformConfig{IsSecureBootEnabled: lo.ToPtr(true)})), nodePool()},
+		"measured boot":   {nodeClass(withPlatform(v1alpha1.PlatformConfig{IsMeasuredBootEnabled: lo.ToPtr(true)})), nodePool()},
+		"TPM":             {nodeClass(withPlatform(v1alpha1.PlatformConfig{IsTrustedPlatformModuleEnabled: lo.ToPtr(true)})), nodePool()},
+		"encryption":      {nodeClass(withPlatform(v1alpha1.PlatformConfig{IsMemoryEncryptionEnabled: lo.ToPtr(true)})), nodePool()},
+		"fault domains":   {nodeClass(withPlacement(v1alpha1.Placement{FaultDomains: []string{"FAULT-DOMAIN-2"}})), nodePool()},
+		"dedicated host":  {nodeClass(withPlacement(v1alpha1.Placement{DedicatedVMHostSelector: []v1alpha1.PlacementSelectorTerm{{}}})), nodePool()},
+		"compute cluster": {nodeClass(withPlacement(v1alpha1.Placement{ComputeClusterSelector: []v1alpha1.PlacementSelectorTerm{{}}})), nodePool()},
+		"zone of a cluster": {nodeClass(func(nc *v1alpha1.OciNodeClass) {
+			nc.Status.ComputeClusters = []v1alpha1.ZonalResource{{AvailabilityDomain: "Uocm:PHX-AD-1"}}
+		}), nodePool()},
+		"zone of a group": {nodeClass(func(nc *v1alpha1.OciNodeClass) {
+			nc.Status.ClusterPlacementGroups = []v1alpha1.ZonalResource{{AvailabilityDomain: "Uocm:PHX-AD-1"}}
+		}), nodePool()},
+		"zone of a host": {nodeClass(func(nc *v1alpha1.OciNodeClass) {
+			nc.Status.DedicatedVMHosts = []v1alpha1.DedicatedVMHost{{ZonalResource: v1alpha1.ZonalResource{AvailabilityDomain: "Uocm:PHX-AD-1"}}}
+		}), nodePool()},
+		"max pods":         {nodeClass(withKubelet(v1alpha1.KubeletConfiguration{MaxPods: lo.ToPtr[int32](20)})), nodePool()},
+		"pods per core":    {nodeClass(withKubelet(v1alpha1.KubeletConfiguration{PodsPerCore: lo.ToPtr[int32](2)})), nodePool()},
+		"kube-reserved":    {nodeClass(withKubelet(v1alpha1.KubeletConfiguration{KubeReserved: v1alpha1.ReservedResources{"cpu": "1m"}})), nodePool()},
+		"reserved memory":  {nodeClass(withKubelet(v1alpha1.KubeletConfiguration{SystemReserved: v1alpha1.ReservedResources{"memory": "1Mi"}})), nodePool()},
+		"reserved disk":    {nodeClass(withKubelet(v1alpha1.KubeletConfiguration{SystemReserved: v1alpha1.ReservedResources{"ephemeral-storage": "1Mi"}})), nodePool()},
+		"memory threshold": {nodeClass(withKubelet(v1alpha1.KubeletConfiguration{EvictionHard: v1alpha1.EvictionThresholds{"memory.available": "1%"}})), nodePool()},
+		"disk threshold":   {nodeClass(withKubelet(v1alpha1.KubeletConfiguration{EvictionHard: v1alpha1.EvictionThresholds{"nodefs.available": "1%"}})), nodePool()},
+		"pod networking":   {nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Status.PodNetworking = v1alpha1.PodNetworkingVCNNative }), nodePool()},
+		"metadata":         {nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Spec.MetaData = v1alpha1.Metadata{"oke-max-pods": "9"} }), nodePool()},
+		"native by metadata": {nodeClass(func(nc *v1alpha1.OciNodeClass) {
+			nc.Spec.MetaData = v1alpha1.Metadata{"oke-native-pod-networking": "true"}
+		}), nodePool()},
 		"zones of subnets": {nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Status.Subnets[0].AvailabilityDomain = "Uocm:PHX-AD-1" }), nodePool()},
 		"images":           {nodeClass(func(nc *v1alpha1.OciNodeClass) { nc.Status.Images = nc.Status.Images[:1] }), nodePool()},
 		"requirements":     {nodeClass(), nodePool(require1(v1alpha1.LabelInstanceCPU, corev1.NodeSelectorOpLt, "9"))},

@@ -135,6 +135,12 @@ func TestABootVolumeIsBilledByGBAndByPerformance(t *testing.T) {
 	require.InDelta(t, 200*(0.0255+120*0.0017)/744, p.BootVolume(200, 120), 1e-9)
 }
 
+func TestVolumesTogetherAreBilledByTheirSums(t *testing.T) {
+	p := provider(t, pricing.Settings{})
+	require.InDelta(t, p.BootVolume(50, 10)+p.BootVolume(100, 20)+1000*0.0255/744, p.BlockStorage(50+100+1000, 50*10+100*20+1000*0), 1e-9)
+	require.Zero(t, p.BlockStorage(0, 0))
+}
+
 func TestDiscountsMultiplyTheListPrice(t *testing.T) {
 	p := provider(t, pricing.Settings{Discounts: []pricing.Discount{{Match: "*.E4.*", Factor: 0.8}, {Match: "*", Factor: 0.9}}})
 	shapes := catalog(t)
