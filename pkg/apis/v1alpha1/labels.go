@@ -122,4 +122,11 @@ func init() {
 	karpv1.WellKnownLabels.Insert(LabelFaultDomain)
 	cloudprovider.ReservationIDLabel = LabelCapacityReservationID
 	cloudprovider.ReservedCapacityLabels.Insert(LabelCapacityReservationID)
+	// NodePools may say "preemptible", OCI's own word, for spot. Core reads it as spot wherever it reads requirements, so that is
+	// what NodeClaims and nodes carry. A pod's selector must say spot: Kubernetes' scheduler knows no alias.
+	karpv1.NormalizedLabelValues[karpv1.CapacityTypeLabelKey] = map[string]string{capacityTypePreemptible: karpv1.CapacityTypeSpot}
+	karpv1.WellKnownValuesForRequirements[karpv1.CapacityTypeLabelKey].Insert(capacityTypePreemptible)
 }
+
+// capacityTypePreemptible is another name of spot in the requirements of NodePools.
+const capacityTypePreemptible = "preemptible"
