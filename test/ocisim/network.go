@@ -132,6 +132,9 @@ func uniqueSibling(of, kind string) string {
 	return "ocid1." + kind + ".oc1.." + uniquePart(of, kind)
 }
 
+// roleTag marks the subnets and security groups of the cluster's network by what they are for.
+func roleTag(role string) map[string]string { return map[string]string{"role": role} }
+
 // addNetwork lays out the VCN: API endpoint, nodes, pods and the pods of virtual nodes.
 func (st *state) addNetwork(o Options, w World, now time.Time) error {
 	st.vcns.put(w.VCNID, core.Vcn{CidrBlock: lo.ToPtr("10.0.0.0/16"), CidrBlocks: []string{"10.0.0.0/16"}, CompartmentId: lo.ToPtr(w.CompartmentID),
@@ -144,10 +147,10 @@ func (st *state) addNetwork(o Options, w World, now time.Time) error {
 	subnets := []wanted{{w.EndpointSubnetID, SubnetSpec{Name: "endpoint", CIDR: "10.0.0.0/28"}},
 		{w.VirtualPodSubnetID, SubnetSpec{Name: "virtual-pods", CIDR: "10.0.128.0/18"}}}
 	for i, cidr := range o.NodeSubnetCIDRs {
-		subnets = append(subnets, wanted{w.NodeSubnetIDs[i], SubnetSpec{Name: fmt.Sprintf("nodes-%d", i+1), CIDR: cidr}})
+		subnets = append(subnets, wanted{w.NodeSubnetIDs[i], SubnetSpec{Name: fmt.Sprintf("nodes-%d", i+1), CIDR: cidr, FreeformTags: roleTag("nodes")}})
 	}
 	for i, cidr := range o.PodSubnetCIDRs {
-		subnets = append(subnets, wanted{w.PodSubnetIDs[i], SubnetSpec{Name: fmt.Sprintf("pods-%d", i+1), CIDR: cidr}})
+		subnets = append(subnets, wanted{w.PodSubnetIDs[i], SubnetSpec{Name: fmt.Sprintf("pods-%d", i+1), CIDR: cidr, FreeformTags: roleTag("pods")}})
 	}
 	for _, n := range subnets {
 		if err := st.addSubnet(n.id, n.spec, w, now); err != nil {
@@ -157,7 +160,7 @@ func (st *state) addNetwork(o Options, w World, now time.Time) error {
 	for i, name := range []string{"nodes", "pods"} {
 		st.nsgs.put(w.NSGIDs[i], core.NetworkSecurityGroup{CompartmentId: lo.ToPtr(w.CompartmentID), Id: lo.ToPtr(w.NSGIDs[i]), VcnId: lo.ToPtr(w.VCNID),
 			LifecycleState: core.NetworkSecurityGroupLifecycleStateAvailable, TimeCreated: stamp(now), DisplayName: lo.ToPtr(name),
-			FreeformTags: map[string]string{}, DefinedTags: map[string]map[string]any{}})
+			FreeformTags: roleTag(name), DefinedTags: map[string]map[string]any{}})
 	}
 	return nil
 }
