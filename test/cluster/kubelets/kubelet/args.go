@@ -47,26 +47,9 @@ func ParseArgs(line string) (Config, error) {
 		return Config{}, fmt.Errorf("kubelet arguments: %w", err)
 	}
 	var c Config
-	var labels, taints, kubeReserved, systemReserved, evictionHard, evictionSoft, evictionGrace []string
 	fs := pflag.NewFlagSet("kubelet", pflag.ContinueOnError)
 	fs.Usage = func() {}
-	fs.StringArrayVar(&labels, "node-labels", nil, "")
-	fs.StringArrayVar(&taints, "register-with-taints", nil, "")
-	fs.IntVar(&c.MaxPods, "max-pods", 0, "")
-	fs.IntVar(&c.PodsPerCore, "pods-per-core", 0, "")
-	fs.StringArrayVar(&kubeReserved, "kube-reserved", nil, "")
-	fs.StringArrayVar(&systemReserved, "system-reserved", nil, "")
-	fs.StringArrayVar(&evictionHard, "eviction-hard", nil, "")
-	fs.StringArrayVar(&evictionSoft, "eviction-soft", nil, "")
-	fs.StringArrayVar(&evictionGrace, "eviction-soft-grace-period", nil, "")
-	evictionMax := fs.Int("eviction-max-pod-grace-period", 0, "")
-	imageHigh := fs.Int("image-gc-high-threshold", defaultImageGCHigh, "")
-	imageLow := fs.Int("image-gc-low-threshold", defaultImageGCLow, "")
-	quota := fs.Bool("cpu-cfs-quota", true, "")
-	fs.StringSliceVar(&c.ClusterDNS, "cluster-dns", nil, "")
-	fs.StringVar(&c.ProviderID, "provider-id", "", "")
-	fs.StringVar(&c.NodeIP, "node-ip", "", "")
-	fs.StringVar(&c.HostnameOverride, "hostname-override", "", "")
+	read := c.define(fs)
 	addIgnored(fs)
 	if err := fs.Parse(words); err != nil {
 		return Config{}, fmt.Errorf("kubelet: failed to parse flags: %w", err)
@@ -74,39 +57,56 @@ func ParseArgs(line string) (Config, error) {
 	if fs.NArg() > 0 {
 		return Config{}, fmt.Errorf("kubelet: unknown command %q", fs.Arg(0))
 	}
-	if fs.Changed("max-pods") && c.MaxPods < 0 {
-		return Config{}, fmt.Errorf("kubelet: --max-pods must not be negative, got %d", c.MaxPods)
-	}
-	c.EvictionMaxGrace, c.ImageGCHigh, c.ImageGCLow, c.CPUCFSQuota = given(fs, "eviction-max-pod-grace-period", evictionMax), given(fs, "image-gc-high-threshold", imageHigh),
-		given(fs, "image-gc-low-threshold", imageLow), given(fs, "cpu-cfs-quota", quota)
-	if *imageLow >= *imageHigh {
-		return Config{}, fmt.Errorf("kubelet: --image-gc-low-threshold %d must be less than --image-gc-high-threshold %d", *imageLow, *imageHigh)
-	}
-	var grace map[string]string
-	for _, m := range []struct {
-		to   *map[string]string
-		name string
-		from []string
-		sep  string
-	}{
-		{&c.NodeLabels, "node-labels", labels, "="}, {&c.KubeReserved, "kube-reserved", kubeReserved, "="},
-		{&c.SystemReserved, "system-reserved", systemReserved, "="}, {&c.EvictionHard, "eviction-hard", evictionHard, "<"},
-		{&c.EvictionSoft, "eviction-soft", evictionSoft, "<"}, {&grace, "eviction-soft-grace-period", evictionGrace, "="},
-	} {
-		if *m.to, err = parseMap(m.from, m.sep); err != nil {
-			return Config{}, fmt.Errorf("kubelet: invalid argument for --%s: %w", m.name, err)
-		}
-	}
-	if c.EvictionSoftGrace, err = parseGrace(grace); err != nil {
+	if err := read(); err != nil {
 		return Config{}, err
 	}
-	if len(taints) > 1 {
-		taints = taints[len(taints)-1:] // given again, the flag replaces what it said before
-	}
-	if c.Taints, err = parseTaints(taints); err != nil {
-		return Config{}, fmt.Errorf("kubelet: invalid argument for --register-with-taints: %w", err)
-	}
 	return c, c.validate()
+}
+
+// define adds the flags that decide something. The function that it returns completes the configuration after they were parsed.
+func (c *Config) define(fs *pflag.FlagSet) (read func() error) {
+	var grace map[string]string
+	lists := []struct {
+		name, separator string
+		to              *map[string]string
+		values          []string
+	}{
+		{name: "node-labels", separator: "=", to: &c.NodeLabels}, {name: "kube-reserved", separator: "=", to: &c.KubeReserved},
+		{name: "system-reserved", separator: "=", to: &c.SystemReserved}, {name: "eviction-hard", separator: "<", to: &c.EvictionHard},
+		{name: "eviction-soft", separator: "<", to: &c.EvictionSoft}, {name: "eviction-soft-grace-period", separator: "=", to: &grace},
+	}
+	for i := range lists {
+		fs.StringArrayVar(&lists[i].values, lists[i].name, nil, "")
+	}
+	var taints string // given again, the flag replaces what it said before
+	fs.StringVar(&taints, "register-with-taints", "", "")
+	fs.IntVar(&c.MaxPods, "max-pods", 0, "")
+	fs.IntVar(&c.PodsPerCore, "pods-per-core", 0, "")
+	fs.StringSliceVar(&c.ClusterDNS, "cluster-dns", nil, "")
+	fs.StringVar(&c.ProviderID, "provider-id", "", "")
+	fs.StringVar(&c.NodeIP, "node-ip", "", "")
+	fs.StringVar(&c.HostnameOverride, "hostname-override", "", "")
+	evictionMax := fs.Int("eviction-max-pod-grace-period", 0, "")
+	imageHigh := fs.Int("image-gc-high-threshold", defaultImageGCHigh, "")
+	imageLow := fs.Int("image-gc-low-threshold", defaultImageGCLow, "")
+	quota := fs.Bool("cpu-cfs-quota", true, "")
+	return func() (err error) {
+		for _, l := range lists {
+			if *l.to, err = parseMap(l.values, l.separator); err != nil {
+				return fmt.Errorf("kubelet: invalid argument for --%s: %w", l.name, err)
+			}
+		}
+		if c.Taints, err = parseTaints(taints); err != nil {
+			return fmt.Errorf("kubelet: invalid argument for --register-with-taints: %w", err)
+		}
+		if *imageLow >= *imageHigh {
+			return fmt.Errorf("kubelet: --image-gc-low-threshold %d must be less than --image-gc-high-threshold %d", *imageLow, *imageHigh)
+		}
+		c.EvictionMaxGrace, c.CPUCFSQuota = given(fs, "eviction-max-pod-grace-period", evictionMax), given(fs, "cpu-cfs-quota", quota)
+		c.ImageGCHigh, c.ImageGCLow = given(fs, "image-gc-high-threshold", imageHigh), given(fs, "image-gc-low-threshold", imageLow)
+		c.EvictionSoftGrace, err = parseGrace(grace)
+		return err
+	}
 }
 
 // ignored lists flags that a kubelet takes and that decide nothing here, by kind of value.
@@ -193,23 +193,21 @@ func parseMap(values []string, sep string) (map[string]string, error) {
 	return out, nil
 }
 
-// parseTaints reads "key=value:Effect" and "key:Effect" lists.
-func parseTaints(values []string) ([]corev1.Taint, error) {
+// parseTaints reads a list of "key=value:Effect" and "key:Effect".
+func parseTaints(list string) ([]corev1.Taint, error) {
 	var out []corev1.Taint
-	for _, value := range values {
-		for item := range strings.SplitSeq(value, ",") {
-			if item == "" {
-				continue
-			}
-			t, err := parseTaint(item)
-			if err != nil {
-				return nil, err
-			}
-			if slices.ContainsFunc(out, func(o corev1.Taint) bool { return o.MatchTaint(&t) }) {
-				return nil, fmt.Errorf("duplicated taints with the same key and effect: %s", item)
-			}
-			out = append(out, t)
+	for item := range strings.SplitSeq(list, ",") {
+		if item == "" {
+			continue
 		}
+		t, err := parseTaint(item)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(out, func(o corev1.Taint) bool { return o.MatchTaint(&t) }) {
+			return nil, fmt.Errorf("duplicated taints with the same key and effect: %s", item)
+		}
+		out = append(out, t)
 	}
 	return out, nil
 }
@@ -242,6 +240,9 @@ var evictionSignals = map[string]bool{"memory.available": true, "nodefs.availabl
 	"imagefs.inodesFree": true, "containerfs.available": true, "containerfs.inodesFree": true, "allocatableMemory.available": true, "pid.available": true}
 
 func (c Config) validate() error {
+	if c.MaxPods < 0 {
+		return fmt.Errorf("kubelet: --max-pods must not be negative, got %d", c.MaxPods)
+	}
 	if err := ValidateLabels(c.NodeLabels); err != nil {
 		return err
 	}
