@@ -24,6 +24,15 @@ func (o Option) Allows(wanted *bool) bool {
 	}
 }
 
+// Sent is the value that a launch sends for the switch: nil where nothing is asked for, or where the shape has no such switch and is so
+// anyway. OCI refuses values that a shape does not list.
+func (o Option) Sent(wanted *bool) *bool {
+	if wanted == nil || (*wanted && !o.On) || (!*wanted && !o.Off) {
+		return nil
+	}
+	return wanted
+}
+
 // Platform says which options of processor and firmware a launch may set (platformConfigOptions of ListShapes). A shape whose record has
 // none keeps its defaults: no secure or measured boot, no Trusted Platform Module, no memory encryption, and two threads a core on x86.
 type Platform struct {

@@ -43,6 +43,10 @@ func TestAnOptionAllowsWhatCanBeSetAndWhatIsSoAnyway(t *testing.T) {
 		require.Equal(t, tc.nothing, tc.option.Allows(nil), tc.says)
 		require.Equal(t, tc.on, tc.option.Allows(on), tc.says)
 		require.Equal(t, tc.off, tc.option.Allows(off), tc.says)
+
+		require.Nil(t, tc.option.Sent(nil), tc.says)
+		require.Equal(t, tc.option.On, tc.option.Sent(on) != nil, tc.says)
+		require.Equal(t, tc.option.Off, tc.option.Sent(off) != nil, tc.says)
 	}
 }
 
