@@ -3,13 +3,13 @@ package convert
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"mvdan.cc/sh/v3/shell"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
@@ -70,12 +70,7 @@ func (c *classConversion) durations(path string, from map[string]string) map[str
 // extraArgs splits the kubelet's further arguments. Those that have a field of their own go there, unless the field is set: it comes
 // first on the source's command line, but which of two the kubelet takes is then the user's to say.
 func (c *classConversion) extraArgs(to *v1alpha1.KubeletConfiguration, line string) {
-	words, err := shell.Fields(line, func(string) string { return "" })
-	if err != nil {
-		c.warn(pathExtraArgs, "can not be split into arguments; write them as a list in spec.kubelet.extraArgs")
-		return
-	}
-	for _, arg := range joinValues(words) {
+	for _, arg := range joinValues(strings.Fields(line)) {
 		flag, value, _ := strings.Cut(arg, "=")
 		switch field, hasField := kubeletFlags[flag]; {
 		case flag == "--node-labels":
@@ -88,8 +83,8 @@ func (c *classConversion) extraArgs(to *v1alpha1.KubeletConfiguration, line stri
 			}
 		case slices.Contains(registrationFlags, flag):
 			c.warn(pathExtraArgs, "%s: the controller and OKE set how a node registers; it is left out, use the labels and taints of the NodePool", flag)
-		case !strings.HasPrefix(flag, "--"):
-			c.warn(pathExtraArgs, "an argument does not begin with --; it is left out, write it as --flag=value in spec.kubelet.extraArgs")
+		case !kubeletArgument.MatchString(arg):
+			c.warn(pathExtraArgs, "an argument is not --flag or --flag=value, or has characters that a shell reads; it is left out, write it so in spec.kubelet.extraArgs")
 		default:
 			to.ExtraArgs = append(to.ExtraArgs, arg)
 		}
@@ -111,6 +106,9 @@ func joinValues(words []string) []string {
 	}
 	return out
 }
+
+// kubeletArgument is what the schema takes.
+var kubeletArgument = regexp.MustCompile(`^--[a-z][a-z0-9-]*(=[A-Za-z0-9_.,:;/@%+=~<>-]*)?$`)
 
 // registrationFlags are those that the schema refuses.
 var registrationFlags = []string{

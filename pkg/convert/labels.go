@@ -59,25 +59,23 @@ func labelRow(label string) (LabelRow, bool) {
 // isSwitch is true for labels that are "true" or not there.
 func (r LabelRow) isSwitch() bool { return r.Yes.operator != "" }
 
-// translate writes a requirement of the source's label as one of the target's. ok is false when the source's requirement can be met
-// by no node.
-func (r LabelRow) translate(operator string, values []string) (out requirement, ok bool) {
+// translate writes a requirement of the source's label as one of the target's. doubt says why the source's requirement can not
+// have been meant; it is empty when there is none. The operator is empty when nothing is to be required.
+func (r LabelRow) translate(operator string, values []string) (out requirement, doubt string) {
 	op := corev1.NodeSelectorOperator(operator)
 	if !r.isSwitch() {
-		return requirement{op, values}, true
+		return requirement{op, values}, ""
 	}
 	hasTrue := slices.Contains(values, "true")
-	switch op {
-	case corev1.NodeSelectorOpExists:
-		return r.Yes, true
-	case corev1.NodeSelectorOpDoesNotExist:
-		return r.No, true
-	case corev1.NodeSelectorOpIn:
-		return r.Yes, hasTrue
-	case corev1.NodeSelectorOpNotIn:
-		return r.No, hasTrue // without "true" it excludes nothing
+	switch {
+	case op == corev1.NodeSelectorOpExists || op == corev1.NodeSelectorOpIn && hasTrue:
+		return r.Yes, ""
+	case op == corev1.NodeSelectorOpDoesNotExist || op == corev1.NodeSelectorOpNotIn && hasTrue:
+		return r.No, ""
+	case op == corev1.NodeSelectorOpIn:
+		return r.No, "it is \"true\" or not there, so this chose no node; it is read as DoesNotExist"
 	}
-	return requirement{}, false
+	return requirement{}, "it is \"true\" or not there, so this says nothing; it is left out"
 }
 
 // zone is a value of topology.kubernetes.io/zone: the availability domain without the tenancy's prefix.
@@ -99,4 +97,16 @@ func instanceType(value string) (name string, flexible bool) {
 		}
 	}
 	return value, false
+}
+
+// Becomes says in words what the label turns into.
+func (r LabelRow) Becomes() string {
+	if !r.isSwitch() {
+		return "`" + r.Target + "`, the same values"
+	}
+	return "`" + r.Target + "`: " + r.Yes.String() + " for \"true\", " + r.No.String() + " where the label is not there"
+}
+
+func (r requirement) String() string {
+	return strings.TrimSpace(string(r.operator) + " " + strings.Join(r.values, ", "))
 }

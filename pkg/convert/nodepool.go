@@ -110,9 +110,11 @@ func (p *poolConversion) require(path string, fields map[string]any, key, operat
 			return
 		}
 		key = row.Target
-		r, ok := row.translate(operator, values)
-		if !ok {
-			p.warn(path, "%s %s %v: the label is \"true\" or not there, so this chooses no node or every node; it is left out, require %s instead", row.Label, operator, values, row.Target)
+		r, doubt := row.translate(operator, values)
+		if doubt != "" {
+			p.warn(path, "%s %s %v: %s", row.Label, operator, values, doubt)
+		}
+		if r.operator == "" {
 			return
 		}
 		operator, values = string(r.operator), r.values
@@ -172,6 +174,9 @@ func (p *poolConversion) labels(ofClass map[string]string) {
 		metadata["labels"] = labels
 	} else {
 		delete(metadata, "labels")
+		if len(metadata) == 0 {
+			delete(p.template, "metadata")
+		}
 	}
 }
 
