@@ -29,6 +29,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
@@ -92,8 +93,11 @@ func (s *suite) restart() {
 		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Unavailable: s.unavailable, Clock: clock.RealClock{},
 	})
 	s.CloudProvider = cloudprovider.New(s.kube, test.NewEventRecorder(), instanceTypes, instances, s.inventory)
-	status := nodeclass.NewStatusController(s.kube, clusters, image.NewProvider(c, image.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}),
-		network.NewProvider(c, world.CompartmentID))
+	status := nodeclass.NewStatusController(nodeclass.Dependencies{
+		Kube: s.kube, OCI: c, Cluster: clusters, Images: image.NewProvider(c, image.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}),
+		Network: network.NewProvider(c, world.CompartmentID), Placement: placement.NewProvider(c),
+		Launches: nodeclass.NewLaunchOutcomes(clock.RealClock{}), CompartmentID: world.CompartmentID, Clock: clock.RealClock{},
+	})
 	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.nodeClass), s.nodeClass))
 	_, err = status.Reconcile(s.t.Context(), s.nodeClass)
 	require.NoError(s.t, err)

@@ -31,6 +31,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
@@ -54,6 +55,9 @@ type Operator struct {
 	Inventory     *inventory.DefaultProvider
 	Images        image.Provider
 	Network       network.Provider
+	Placement     placement.Provider
+	Launches      *nodeclass.LaunchOutcomes
+	ClassStatus   *nodeclass.StatusController
 	Unavailable   *capacity.Unavailable
 	InUse         *nodeclaim.InUseController
 	InstanceTypes instancetype.Provider
@@ -84,8 +88,10 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		OCI:         client,
 		Cluster:     cluster.NewProvider(client, opts.ClusterID, overrides),
 		Inventory:   inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock),
-		Images:      image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID}),
+		Images:      image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID, Clock: core.Clock}),
 		Network:     network.NewProvider(client, opts.CompartmentID),
+		Placement:   placement.NewProvider(client),
+		Launches:    nodeclass.NewLaunchOutcomes(core.Clock),
 		Unavailable: capacity.NewUnavailable(core.Clock),
 		Filter:      virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
 	}
@@ -95,6 +101,10 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	if err := op.firstReads(ctx); err != nil {
 		return nil, err
 	}
+	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
+		Kube: core.GetClient(), OCI: client, Cluster: op.Cluster, Images: op.Images, Network: op.Network, Placement: op.Placement,
+		Launches: op.Launches, CompartmentID: opts.CompartmentID, Clock: core.Clock,
+	})
 	return op, op.makeProviders(opts)
 }
 
@@ -151,7 +161,8 @@ func (o *Operator) Controllers() []controller.Controller {
 		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), AlreadyRead: true}),
 		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), AlreadyRead: true}),
 		refresh.NewController(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Do: o.Inventory.Refresh}),
-		nodeclass.NewStatusController(o.GetClient(), o.Cluster, o.Images, o.Network),
+		o.ClassStatus,
+		nodeclass.NewNodesController(o.GetClient()),
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
 		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable),

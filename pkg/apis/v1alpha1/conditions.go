@@ -36,6 +36,11 @@ var ReadyConditionTypes = []string{
 	ConditionTypeImageReady,
 	ConditionTypeSubnetsReady,
 	ConditionTypeSecurityGroupsReady,
+	ConditionTypeCompartmentReady,
+	ConditionTypeKMSKeysReady,
+	ConditionTypePlacementReady,
+	ConditionTypeBootstrapReady,
+	ConditionTypeLaunchAuthorized,
 }
 
 // StatusConditions gives access to the conditions; Ready is the root that follows the others.

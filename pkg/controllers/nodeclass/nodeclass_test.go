@@ -2,12 +2,14 @@ package nodeclass
 
 import (
 	"testing"
+	"time"
 
 	"github.com/awslabs/operatorpkg/status"
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
+	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -17,6 +19,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 	"github.com/karpenter-oke/karpenter-oke/test/ocitest"
 )
@@ -27,12 +30,22 @@ type suite struct {
 	kube   client.Client
 	status *StatusController
 	class  *v1alpha1.OciNodeClass
+
+	clock     *testclock.FakeClock
+	clusters  *cluster.DefaultProvider
+	launches  *LaunchOutcomes
+	bootstrap checker
 }
+
+// checker is a BootstrapChecker that says what it is told to.
+type checker struct{ err error }
+
+func (c *checker) Check(*v1alpha1.OciNodeClass) error { return c.err }
 
 func newSuite(t *testing.T) *suite {
 	t.Helper()
-	s := &suite{t: t, region: ocitest.Start(t, ocisim.Options{})}
-	s.class = &v1alpha1.OciNodeClass{ObjectMeta: metav1.ObjectMeta{Name: "class", Generation: 1}, Spec: v1alpha1.OciNodeClassSpec{
+	s := &suite{t: t, region: ocitest.Start(t, ocisim.Options{}), clock: testclock.NewFakeClock(time.Now())}
+	s.class = &v1alpha1.OciNodeClass{ObjectMeta: metav1.ObjectMeta{Name: "class", Generation: 1, UID: "uid"}, Spec: v1alpha1.OciNodeClassSpec{
 		ImageSelector:         []v1alpha1.ImageSelectorTerm{{OSFamily: "Oracle Linux", OSVersion: "8"}},
 		SubnetSelector:        []v1alpha1.SubnetSelectorTerm{{ID: s.region.World.NodeSubnetIDs[0]}},
 		SecurityGroupSelector: []v1alpha1.SecurityGroupSelectorTerm{{ID: s.region.World.NSGIDs[0]}},
@@ -48,7 +61,12 @@ func newSuite(t *testing.T) *suite {
 	w, c := s.region.World, s.region.Client
 	clusters := cluster.NewProvider(c, w.ClusterID, cluster.Overrides{})
 	require.NoError(t, clusters.Refresh(t.Context()))
-	s.status = NewStatusController(s.kube, clusters, image.NewProvider(c, image.Config{ClusterID: w.ClusterID, CompartmentID: w.CompartmentID}), network.NewProvider(c, w.CompartmentID))
+	s.clusters, s.launches = clusters, NewLaunchOutcomes(s.clock)
+	s.status = NewStatusController(Dependencies{
+		Kube: s.kube, OCI: c, Cluster: clusters, Placement: placement.NewProvider(c), Network: network.NewProvider(c, w.CompartmentID),
+		Images:   image.NewProvider(c, image.Config{ClusterID: w.ClusterID, CompartmentID: w.CompartmentID, Clock: s.clock}),
+		Launches: s.launches, CompartmentID: w.CompartmentID, Clock: s.clock, Bootstrap: &s.bootstrap,
+	})
 	return s
 }
 
@@ -84,7 +102,7 @@ func TestAConditionSaysWhatToChange(t *testing.T) {
 	require.True(t, s.condition(status.ConditionReady).IsFalse())
 	require.True(t, s.condition(v1alpha1.ConditionTypeImageReady).IsTrue(), "one selector does not hold up the others")
 	require.Equal(t, "NothingSelected", s.condition(v1alpha1.ConditionTypeSubnetsReady).Reason)
-	require.Contains(t, s.condition(v1alpha1.ConditionTypeSubnetsReady).Message, `no available subnet is named "nope"`)
+	require.Contains(t, s.condition(v1alpha1.ConditionTypeSubnetsReady).Message, `no subnet that is AVAILABLE is named "nope"`)
 	before := s.class.ResourceVersion
 	s.reconcile()
 	require.Equal(t, before, s.class.ResourceVersion, "the same failure has the same message")

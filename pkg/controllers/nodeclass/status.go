@@ -1,29 +1,33 @@
-// Package nodeclass holds the controllers of OciNodeClass: what its selectors resolve to, and its deletion.
+// Package nodeclass holds the controllers of OciNodeClass: what its selectors resolve to, how many NodeClaims use it, and its
+// deletion.
 package nodeclass
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"time"
 
+	"github.com/oracle/oci-go-sdk/v65/identity"
+	"github.com/oracle/oci-go-sdk/v65/keymanagement"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
 	controllerruntime "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
-	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 )
 
 const (
@@ -31,149 +35,113 @@ const (
 	revalidateAfter = 10 * time.Minute
 	// retryAfter is how soon a class that is not ready is resolved anew.
 	retryAfter = 30 * time.Second
+	// conflictAfter is how soon a class is resolved anew whose status was written meanwhile.
+	conflictAfter = time.Second
+	// reconcileTimeout bounds one resolution, so that a service that hangs holds up one class for so long and no other at all.
+	reconcileTimeout = 2 * time.Minute
+	// classesAtOnce is how many classes are resolved at the same time.
+	classesAtOnce = 10
 )
+
+// API is the part of the OCI client that this package calls.
+type API interface {
+	GetCompartment(ctx context.Context, id string) (identity.Compartment, error)
+	ProbeInstances(ctx context.Context, compartmentID string) error
+	GetKey(ctx context.Context, id string) (keymanagement.Key, error)
+}
+
+// BootstrapChecker builds what a typical node of a class would be given at boot.
+type BootstrapChecker interface {
+	// Check returns an error, in words for the class's author, when the class can not be bootstrapped: metadata beyond OCI's
+	// limit, user data that can not be read. It asks no service.
+	Check(nodeClass *v1alpha1.OciNodeClass) error
+}
+
+// Dependencies are what a StatusController works with.
+type Dependencies struct {
+	Kube      client.Client
+	OCI       API
+	Cluster   cluster.Provider
+	Images    image.Provider
+	Network   network.Provider
+	Placement placement.Provider
+	Bootstrap BootstrapChecker // nil checks nothing
+	Launches  *LaunchOutcomes
+	// CompartmentID is where instances of classes are launched that name no compartment.
+	CompartmentID string
+	Clock         clock.PassiveClock
+}
 
 // StatusController resolves the selectors of an OciNodeClass into its status, one condition each. A class that can not be
 // resolved affects the NodePools that use it and no other.
-type StatusController struct {
-	kube    client.Client
-	cluster cluster.Provider
-	images  image.Provider
-	network network.Provider
-}
+type StatusController struct{ Dependencies }
 
 // NewStatusController makes the controller.
-func NewStatusController(kube client.Client, clusters cluster.Provider, images image.Provider, networks network.Provider) *StatusController {
-	return &StatusController{kube: kube, cluster: clusters, images: images, network: networks}
-}
+func NewStatusController(d Dependencies) *StatusController { return &StatusController{Dependencies: d} }
 
 // Name is the controller's name in logs and metrics.
 func (c *StatusController) Name() string { return "nodeclass.status" }
 
-// Register adds the controller to a manager.
+// Register adds the controller to a manager; what launches say about rights is looked at without delay.
 func (c *StatusController) Register(_ context.Context, m manager.Manager) error {
 	return controllerruntime.NewControllerManagedBy(m).
 		Named(c.Name()).
 		For(&v1alpha1.OciNodeClass{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Channel(c.Launches.changed, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: classesAtOnce, ReconciliationTimeout: reconcileTimeout}).
 		Complete(reconcile.AsReconciler(m.GetClient(), c))
-}
-
-// subReconciler resolves one selector into one field of the status.
-type subReconciler struct {
-	condition string
-	resolve   func(context.Context, *v1alpha1.OciNodeClass, *cluster.Cluster) error
-}
-
-func (c *StatusController) subReconcilers() []subReconciler {
-	return []subReconciler{
-		{condition: v1alpha1.ConditionTypeImageReady, resolve: c.resolveImages},
-		{condition: v1alpha1.ConditionTypeSubnetsReady, resolve: c.resolveSubnets},
-		{condition: v1alpha1.ConditionTypeSecurityGroupsReady, resolve: c.resolveSecurityGroups},
-	}
 }
 
 // Reconcile resolves the class and writes what changed.
 func (c *StatusController) Reconcile(ctx context.Context, nodeClass *v1alpha1.OciNodeClass) (reconcile.Result, error) {
 	if !nodeClass.DeletionTimestamp.IsZero() {
+		c.Launches.forget(nodeClass.UID)
 		return reconcile.Result{}, nil
 	}
 	stored := nodeClass.DeepCopy()
 	if controllerutil.AddFinalizer(nodeClass, v1alpha1.TerminationFinalizer) {
-		if err := c.kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return reconcile.Result{}, client.IgnoreNotFound(err)
+		if err := c.Kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
+			return again(err)
 		}
 		stored = nodeClass.DeepCopy()
 	}
-	current := c.cluster.Get()
+	current := c.Cluster.Get()
 	for _, sub := range c.subReconcilers() {
 		c.apply(ctx, nodeClass, sub, current)
 	}
+	c.applyLaunches(nodeClass)
 	if !equality.Semantic.DeepEqual(stored.Status, nodeClass.Status) {
-		c.logChange(ctx, stored, nodeClass)
-		if err := c.kube.Status().Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return reconcile.Result{}, client.IgnoreNotFound(err)
+		logChange(ctx, stored, nodeClass)
+		// The lock keeps a resolution that began before another's end from overwriting it.
+		if err := c.Kube.Status().Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
+			return again(err)
 		}
 	}
+	return reconcile.Result{RequeueAfter: c.wait(nodeClass)}, nil
+}
+
+// again resolves the class anew when somebody else wrote it meanwhile; a class that is gone needs nothing more.
+func again(err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{RequeueAfter: jitter(conflictAfter)}, nil
+	}
+	return reconcile.Result{}, client.IgnoreNotFound(err)
+}
+
+// wait is how long the class is left alone: until an image has soaked or a refused launch may be tried again, if that is sooner.
+func (c *StatusController) wait(nodeClass *v1alpha1.OciNodeClass) time.Duration {
 	wait := revalidateAfter
 	if !nodeClass.StatusConditions().Root().IsTrue() {
 		wait = retryAfter
 	}
-	return reconcile.Result{RequeueAfter: wait + rand.N(wait/10)}, nil //nolint:gosec // jitter is no secret
-}
-
-// apply resolves one selector and sets its condition. When OCI can not be asked, what was resolved before stays good: a cloud
-// that does not answer must not stop NodePools that could launch when it does.
-func (c *StatusController) apply(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, sub subReconciler, current *cluster.Cluster) {
-	conditions := nodeClass.StatusConditions()
-	if current == nil {
-		conditions.SetUnknownWithReason(sub.condition, "ClusterUnknown", "the OKE cluster has not been read yet")
-		return
-	}
-	err := sub.resolve(ctx, nodeClass, current)
-	var nothing *image.NothingFoundError
-	var unresolved *network.UnresolvedError
-	switch {
-	case err == nil:
-		conditions.SetTrue(sub.condition)
-	case errors.As(err, &nothing), errors.As(err, &unresolved):
-		conditions.SetFalse(sub.condition, "NothingSelected", err.Error())
-	case oci.ClassOf(err) == oci.ClassNotAuthorized, oci.ClassOf(err) == oci.ClassNotFound:
-		conditions.SetFalse(sub.condition, "NotAuthorized", "the controller may not read this in OCI; check its IAM policies: "+err.Error())
-	default:
-		log.FromContext(ctx).Error(err, "resolving failed", "condition", sub.condition)
-		if condition := conditions.Get(sub.condition); !condition.IsTrue() || condition.ObservedGeneration != nodeClass.Generation {
-			conditions.SetUnknownWithReason(sub.condition, "OCIUnavailable", "OCI did not answer; it is asked again: "+err.Error())
+	now := c.Clock.Now()
+	for _, i := range nodeClass.Status.Images {
+		if i.Successor != nil && i.Successor.AdoptAfter != nil {
+			wait = min(wait, max(i.Successor.AdoptAfter.Sub(now), time.Second))
 		}
 	}
+	return jitter(wait)
 }
 
-func (c *StatusController) resolveImages(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) error {
-	images, err := c.images.Resolve(ctx, nodeClass.Spec.ImageSelector, current.Version)
-	if err == nil {
-		nodeClass.Status.Images = images
-	}
-	return err
-}
-
-func (c *StatusController) resolveSubnets(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) error {
-	subnets, err := c.network.Subnets(ctx, nodeClass.Spec.SubnetSelector, vcn(nodeClass, current))
-	if err == nil {
-		nodeClass.Status.Subnets = subnets
-	}
-	return err
-}
-
-func (c *StatusController) resolveSecurityGroups(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) error {
-	groups, err := c.network.SecurityGroups(ctx, nodeClass.Spec.SecurityGroupSelector, vcn(nodeClass, current))
-	if err == nil {
-		nodeClass.Status.SecurityGroups = groups
-	}
-	return err
-}
-
-func vcn(nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) string {
-	if nodeClass.Spec.VCNID != "" {
-		return nodeClass.Spec.VCNID
-	}
-	return current.VCNID
-}
-
-// logChange tells in one line what a class resolves to now.
-func (c *StatusController) logChange(ctx context.Context, before, after *v1alpha1.OciNodeClass) {
-	if reflect.DeepEqual(before.Status.Images, after.Status.Images) && reflect.DeepEqual(before.Status.Subnets, after.Status.Subnets) &&
-		reflect.DeepEqual(before.Status.SecurityGroups, after.Status.SecurityGroups) {
-		return
-	}
-	names := func(n int, name func(int) string) []string {
-		out := make([]string, 0, n)
-		for i := range n {
-			out = append(out, name(i))
-		}
-		return out
-	}
-	s := after.Status
-	log.FromContext(ctx).Info("resolved node class",
-		"images", names(len(s.Images), func(i int) string { return fmt.Sprintf("%s (%s)", s.Images[i].Name, s.Images[i].ID) }),
-		"subnets", names(len(s.Subnets), func(i int) string { return s.Subnets[i].Name }),
-		"securityGroups", names(len(s.SecurityGroups), func(i int) string { return s.SecurityGroups[i].Name }))
-}
+// jitter lengthens a time by up to a tenth, so that classes that were made together are not resolved together for ever.
+func jitter(d time.Duration) time.Duration { return d + rand.N(d/10) } //nolint:gosec // jitter is no secret

@@ -54,19 +54,17 @@ func (c *TerminationController) Reconcile(ctx context.Context, nodeClass *v1alph
 	if nodeClass.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(nodeClass, v1alpha1.TerminationFinalizer) {
 		return reconcile.Result{}, nil
 	}
-	users := &karpv1.NodeClaimList{}
-	if err := c.kube.List(ctx, users, client.MatchingFields{
-		"spec.nodeClassRef.group": v1alpha1.Group, "spec.nodeClassRef.kind": "OciNodeClass", "spec.nodeClassRef.name": nodeClass.Name,
-	}); err != nil {
-		return reconcile.Result{}, fmt.Errorf("listing the NodeClaims of OciNodeClass %s: %w", nodeClass.Name, err)
+	users, err := nodeClaimsOf(ctx, c.kube, nodeClass)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
-	if len(users.Items) > 0 {
-		c.recorder.Publish(waitingEvent(nodeClass, users.Items))
+	if len(users) > 0 {
+		c.recorder.Publish(waitingEvent(nodeClass, users))
 		return reconcile.Result{RequeueAfter: 10 * time.Second}, nil
 	}
 	stored := nodeClass.DeepCopy()
 	controllerutil.RemoveFinalizer(nodeClass, v1alpha1.TerminationFinalizer)
-	err := c.kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	err = c.kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
 	return reconcile.Result{}, client.IgnoreNotFound(err)
 }
 

@@ -35,6 +35,10 @@ type Cluster struct {
 	CABundle []byte           // PEM; what a node checks the API server's certificate against
 	DNSIP    string           // address of the cluster's DNS service; empty leaves it to the image
 	Pods     PodNetwork
+	// IPFamilies are IPv4, IPv6 or both, in OCI's order; IPv4 when the cluster does not say.
+	IPFamilies []string
+	// Basic is true for a basic cluster: only enhanced clusters let nodes join that OKE did not make.
+	Basic bool
 }
 
 // Overrides are settings that replace what would be discovered; a zero value discovers.
@@ -95,6 +99,7 @@ func (p *DefaultProvider) read(raw containerengine.Cluster) (*Cluster, error) {
 	c := &Cluster{
 		ID: p.id, Name: oci.Value(raw.Name), VCNID: oci.Value(raw.VcnId), Version: v,
 		Endpoint: p.overrides.Endpoint, CABundle: p.overrides.CABundle, DNSIP: p.overrides.DNSIP, Pods: podNetwork(raw),
+		IPFamilies: ipFamilies(raw), Basic: raw.Type == containerengine.ClusterTypeBasicCluster,
 	}
 	if c.Endpoint == "" && raw.Endpoints != nil {
 		c.Endpoint = hostOf(oci.Value(raw.Endpoints.PrivateEndpoint))
@@ -113,6 +118,19 @@ func podNetwork(raw containerengine.Cluster) PodNetwork {
 		}
 	}
 	return Flannel
+}
+
+func ipFamilies(raw containerengine.Cluster) []string {
+	var families []string
+	if raw.Options != nil {
+		for _, f := range raw.Options.IpFamilies {
+			families = append(families, string(f))
+		}
+	}
+	if len(families) == 0 {
+		families = []string{string(containerengine.ClusterCreateOptionsIpFamiliesIpv4)}
+	}
+	return families
 }
 
 // hostOf strips the port of host:port; anything else is taken as it is.

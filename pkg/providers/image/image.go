@@ -1,27 +1,25 @@
 // Package image finds the images that a node class selects: the newest that the control plane can serve, one for each
-// architecture and GPU build.
+// architecture and GPU build, and decides when a newer one takes the place of the one in use.
 package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/selection"
 )
-
-// maxMinorSkew is how many minor versions a kubelet may be older than the API server (Kubernetes version skew policy, >= 1.28).
-const maxMinorSkew = 3
 
 // API is the part of the OCI client that this package calls.
 type API interface {
@@ -30,62 +28,79 @@ type API interface {
 	NodePoolOptions(ctx context.Context, clusterID string) (containerengine.NodePoolOptions, error)
 }
 
-// Provider resolves image selectors.
-type Provider interface {
-	// Resolve finds the images for the terms. controlPlane is the version that the images' kubelets must suit. It returns
-	// *NothingFoundError when no image matches, and the OCI client's error when OCI could not be asked.
-	Resolve(ctx context.Context, terms []v1alpha1.ImageSelectorTerm, controlPlane *version.Version) ([]v1alpha1.Image, error)
+// Query is what is asked of Resolve.
+type Query struct {
+	Terms []v1alpha1.ImageSelectorTerm
+	// ControlPlane is the version that the images' kubelets must suit.
+	ControlPlane *version.Version
+	// InUse are the images that the node class uses now; none for a new class.
+	InUse []v1alpha1.Image
+	// Adoption and Soak say when a newer image takes the place of one in use.
+	Adoption v1alpha1.ImageAdoption
+	Soak     time.Duration
 }
 
-// NothingFoundError says that a selector matches no usable image; the message tells what to change.
-type NothingFoundError struct{ Message string }
-
-func (e *NothingFoundError) Error() string { return e.Message }
+// Provider resolves image selectors.
+type Provider interface {
+	// Resolve finds the images to use, each with the newer one that waits behind it. It returns *selection.UnresolvedError when
+	// no image matches, and the OCI client's error when OCI could not be asked.
+	Resolve(ctx context.Context, q Query) ([]v1alpha1.Image, error)
+}
 
 // Config are the settings of a DefaultProvider.
 type Config struct {
 	ClusterID string
-	// CompartmentID is where images are looked up by name.
+	// CompartmentID is where images are looked up by name and tags.
 	CompartmentID string
-	// OKEImageCompartmentID is where OKE publishes its images; empty learns it from the cluster's node pool options.
+	// OKEImageCompartmentID is where OKE publishes its Oracle Linux images; empty learns it from the cluster's node pool
+	// options.
 	OKEImageCompartmentID string
+	// Clock tells how long an image has soaked; nil is the real clock.
+	Clock clock.PassiveClock
 }
 
 // DefaultProvider asks OCI's compute and container engine services.
 type DefaultProvider struct {
-	api            API
-	cfg            Config
-	okeCompartment atomic.Pointer[string] // learned once: OKE's image compartment is fixed for a region
+	api       API
+	cfg       Config
+	published publishers
 }
 
 var _ Provider = (*DefaultProvider)(nil)
 
 // NewProvider makes a provider; it asks OCI nothing yet.
-func NewProvider(api API, cfg Config) *DefaultProvider { return &DefaultProvider{api: api, cfg: cfg} }
+func NewProvider(api API, cfg Config) *DefaultProvider {
+	if cfg.Clock == nil {
+		cfg.Clock = clock.RealClock{}
+	}
+	return &DefaultProvider{api: api, cfg: cfg}
+}
 
-// Resolve implements Provider. Terms are alternatives; over all of them the newest image wins for each variant. Images named
-// by id or name are taken at the user's word: only those found by operating system are held to the version skew.
-func (p *DefaultProvider) Resolve(ctx context.Context, terms []v1alpha1.ImageSelectorTerm, controlPlane *version.Version) ([]v1alpha1.Image, error) {
-	var found []build
-	for _, term := range terms {
-		builds, err := p.resolveTerm(ctx, term, controlPlane)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, builds...)
+// Resolve implements Provider. Terms are alternatives; over all of them the newest image wins for each variant, once it has
+// soaked. Images selected by id or name are taken at the user's word: only the others are held to the version skew.
+func (p *DefaultProvider) Resolve(ctx context.Context, q Query) ([]v1alpha1.Image, error) {
+	filters, err := p.filters(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	found, err := p.find(ctx, filters)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.confirmInUse(ctx, q.InUse, filters, found); err != nil {
+		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, &NothingFoundError{Message: fmt.Sprintf("no image matches %s for Kubernetes %s; check imageSelector", describe(terms), controlPlane)}
+		return nil, selection.Unresolved("no image %s for Kubernetes v%s; check imageSelector", describe(q.Terms), q.ControlPlane)
 	}
-	newest := map[variant]build{}
+	byVariant := map[variant][]build{}
 	for _, b := range found {
-		if best, ok := newest[b.variant]; !ok || newer(b, best) {
-			newest[b.variant] = b
-		}
+		byVariant[b.variant] = append(byVariant[b.variant], b)
 	}
-	images := make([]v1alpha1.Image, 0, len(newest))
-	for _, b := range newest {
-		images = append(images, b.status())
+	images := make([]v1alpha1.Image, 0, len(byVariant))
+	for _, builds := range byVariant {
+		slices.SortFunc(builds, newestFirst)
+		images = append(images, adopt(builds, q, p.cfg.Clock.Now()))
 	}
 	// amd64 before arm64 and plain before GPU builds, so that the first image in the status is the usual one.
 	slices.SortFunc(images, func(a, b v1alpha1.Image) int {
@@ -94,136 +109,115 @@ func (p *DefaultProvider) Resolve(ctx context.Context, terms []v1alpha1.ImageSel
 	return images, nil
 }
 
-func (p *DefaultProvider) resolveTerm(ctx context.Context, term v1alpha1.ImageSelectorTerm, controlPlane *version.Version) ([]build, error) {
-	switch {
-	case term.ID != "":
-		image, err := p.api.GetImage(ctx, term.ID)
-		if oci.ClassOf(err) == oci.ClassNotFound {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		return []build{parse(image)}, nil
-	case term.Name != "":
-		compartment := term.CompartmentID
-		if compartment == "" {
-			compartment = p.cfg.CompartmentID
-		}
-		return p.list(ctx, compartment, func(b build) bool { return oci.Value(b.image.DisplayName) == term.Name })
-	default:
-		compartment := term.CompartmentID
-		if compartment == "" {
-			var err error
-			if compartment, err = p.okeImageCompartment(ctx); err != nil {
-				return nil, err
-			}
-		}
-		return p.list(ctx, compartment, func(b build) bool { return matchesOS(b, term) && suits(b, term, controlPlane) })
-	}
+// filter is a term together with the compartment that it looks in.
+type filter struct {
+	term          v1alpha1.ImageSelectorTerm
+	compartmentID string
+	controlPlane  *version.Version
 }
 
-func (p *DefaultProvider) list(ctx context.Context, compartmentID string, keep func(build) bool) ([]build, error) {
-	images, err := p.api.ListImages(ctx, compartmentID)
-	if err != nil {
-		return nil, err
-	}
-	var out []build
-	for _, image := range images {
-		if b := parse(image); keep(b) {
-			out = append(out, b)
+func (p *DefaultProvider) filters(ctx context.Context, q Query) ([]filter, error) {
+	out := make([]filter, 0, len(q.Terms))
+	for _, term := range q.Terms {
+		f := filter{term: term, compartmentID: term.CompartmentID, controlPlane: q.ControlPlane}
+		if f.compartmentID == "" && term.ID == "" {
+			f.compartmentID = p.cfg.CompartmentID
+			if term.OSFamily != "" {
+				var err error
+				if f.compartmentID, err = p.publisher(ctx, term.OSFamily); err != nil {
+					return nil, err
+				}
+			}
 		}
+		out = append(out, f)
 	}
 	return out, nil
 }
 
-// okeImageCompartment learns where OKE publishes its images: the compartment of any image that the cluster's node pool
-// options list.
-func (p *DefaultProvider) okeImageCompartment(ctx context.Context) (string, error) {
-	if p.cfg.OKEImageCompartmentID != "" {
-		return p.cfg.OKEImageCompartmentID, nil
-	}
-	if known := p.okeCompartment.Load(); known != nil {
-		return *known, nil
-	}
-	options, err := p.api.NodePoolOptions(ctx, p.cfg.ClusterID)
-	if err != nil {
-		return "", fmt.Errorf("finding the compartment of OKE's images (or set --oke-image-compartment-id): %w", err)
-	}
-	for _, source := range options.Sources {
-		viaImage, ok := source.(containerengine.NodeSourceViaImageOption)
-		if !ok || !okeName.MatchString(oci.Value(viaImage.SourceName)) {
+// find reads the images that pass any filter, by id. A compartment is listed once however many terms look in it.
+func (p *DefaultProvider) find(ctx context.Context, filters []filter) (map[string]build, error) {
+	found := map[string]build{}
+	listed := map[string][]core.Image{}
+	for _, f := range filters {
+		if f.term.ID != "" {
+			image, err := p.api.GetImage(ctx, f.term.ID)
+			if oci.ClassOf(err) == oci.ClassNotFound {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if b := parse(image); f.passes(b) {
+				found[f.term.ID] = b
+			}
 			continue
 		}
-		image, err := p.api.GetImage(ctx, oci.Value(viaImage.ImageId))
+		images, ok := listed[f.compartmentID]
+		if !ok {
+			var err error
+			if images, err = p.api.ListImages(ctx, f.compartmentID); err != nil {
+				return nil, fmt.Errorf("listing the images of compartment %s: %w", f.compartmentID, err)
+			}
+			listed[f.compartmentID] = images
+		}
+		for _, image := range images {
+			if b := parse(image); f.passes(b) {
+				found[b.id()] = b
+			}
+		}
+	}
+	return found, nil
+}
+
+// confirmInUse asks for each image in use that was not found: it is believed gone only when OCI says so about the image itself,
+// since a list may be behind and a fleet would be replaced for it.
+func (p *DefaultProvider) confirmInUse(ctx context.Context, inUse []v1alpha1.Image, filters []filter, found map[string]build) error {
+	for _, used := range inUse {
+		if _, ok := found[used.ID]; ok || used.ID == "" {
+			continue
+		}
+		image, err := p.api.GetImage(ctx, used.ID)
+		if oci.ClassOf(err) == oci.ClassNotFound {
+			continue
+		}
 		if err != nil {
-			return "", fmt.Errorf("finding the compartment of OKE's images (or set --oke-image-compartment-id): %w", err)
+			return err
 		}
-		if id := oci.Value(image.CompartmentId); id != "" {
-			p.okeCompartment.Store(&id)
-			return id, nil
+		b := parse(image)
+		if slices.ContainsFunc(filters, func(f filter) bool { return f.passes(b) }) {
+			found[used.ID] = b
 		}
 	}
-	return "", errors.New("the cluster's node pool options list no OKE image; set --oke-image-compartment-id")
+	return nil
 }
 
-// ForInstanceType picks the image of a node class that an instance type can boot; false when there is none.
+// ForInstanceType picks the image of a node class that an instance type can boot; false when there is none. An image made for
+// the type's GPUs, or for types without any, goes before one that says nothing about GPUs.
 func ForInstanceType(images []v1alpha1.Image, instanceType scheduling.Requirements) (v1alpha1.Image, bool) {
+	var best v1alpha1.Image
+	found := false
 	for _, image := range images {
+		if found && len(image.Requirements) <= len(best.Requirements) {
+			continue
+		}
 		if instanceType.Compatible(scheduling.NewNodeSelectorRequirements(image.Requirements...), scheduling.AllowUndefinedWellKnownLabels) == nil {
-			return image, true
+			best, found = image, true
 		}
 	}
-	return v1alpha1.Image{}, false
-}
-
-func matchesOS(b build, term v1alpha1.ImageSelectorTerm) bool {
-	if b.osVersion == "" || oci.Value(b.image.OperatingSystem) != term.OSFamily {
-		return false
-	}
-	return b.osVersion == term.OSVersion || strings.HasPrefix(b.osVersion, term.OSVersion+".")
-}
-
-// suits holds the version skew policy: not newer than the control plane, and not too old for it.
-func suits(b build, term v1alpha1.ImageSelectorTerm, controlPlane *version.Version) bool {
-	if b.kubernetes == nil {
-		return false
-	}
-	if term.KubernetesVersion != "" && term.KubernetesVersion != "auto" {
-		return "v"+b.kubernetes.String() == term.KubernetesVersion
-	}
-	return !controlPlane.LessThan(b.kubernetes) && b.kubernetes.Major() == controlPlane.Major() &&
-		b.kubernetes.Minor()+maxMinorSkew >= controlPlane.Minor()
-}
-
-// newer orders by Kubernetes version, then by time of creation: several builds share one date in their names.
-func newer(a, b build) bool {
-	if a.kubernetes != nil && b.kubernetes != nil && !a.kubernetes.EqualTo(b.kubernetes) {
-		return b.kubernetes.LessThan(a.kubernetes)
-	}
-	created := func(i core.Image) int64 {
-		if i.TimeCreated == nil {
-			return 0
-		}
-		return i.TimeCreated.UnixNano()
-	}
-	if created(a.image) != created(b.image) {
-		return created(a.image) > created(b.image)
-	}
-	return oci.Value(a.image.Id) > oci.Value(b.image.Id)
+	return best, found
 }
 
 func describe(terms []v1alpha1.ImageSelectorTerm) string {
 	parts := make([]string, 0, len(terms))
 	for _, t := range terms {
-		switch {
-		case t.ID != "":
-			parts = append(parts, t.ID)
-		case t.Name != "":
-			parts = append(parts, fmt.Sprintf("name %q", t.Name))
-		default:
-			parts = append(parts, fmt.Sprintf("%s %s", t.OSFamily, t.OSVersion))
+		words := selection.Describe(t.Selector())
+		if t.OSFamily != "" {
+			words = strings.TrimSuffix(fmt.Sprintf("is OKE's %s %s and %s", t.OSFamily, t.OSVersion, words), " and ")
 		}
+		if t.KubernetesVersion != "" && t.KubernetesVersion != autoVersion {
+			words += " and carries Kubernetes " + t.KubernetesVersion
+		}
+		parts = append(parts, words)
 	}
 	return strings.Join(parts, " or ")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/selection"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 	"github.com/karpenter-oke/karpenter-oke/test/ocitest"
 )
@@ -49,14 +50,23 @@ func TestTheNewestImageThatTheControlPlaneCanServeIsFound(t *testing.T) {
 		"a minor version of the system": {"v1.36.3", term("9.8"), []string{"Oracle-Linux-9.8-2026.08.14-0-OKE-1.34.10-1699"}},
 		"an image by name and compartment": {"v1.36.3", []v1alpha1.ImageSelectorTerm{{Name: "ubuntu-amd64-minimal-24.04-noble-v20250604.1-OKE-1.32.1", CompartmentID: r.World.UbuntuImageCompartmentID}},
 			[]string{"ubuntu-amd64-minimal-24.04-noble-v20250604.1-OKE-1.32.1"}},
+		"Ubuntu, whose compartment is learned too": {"v1.36.3", []v1alpha1.ImageSelectorTerm{{OSFamily: "Ubuntu", OSVersion: "24.04"}}, []string{
+			"ubuntu-paravirtualized-amd64-minimal-24.04-noble-v20251208-OKE-1.34.1", "ubuntu-paravirtualized-arm64-minimal-24.04-noble-v20251208-OKE-1.34.1"}},
+		"Ubuntu for an older control plane": {"v1.33.0", []v1alpha1.ImageSelectorTerm{{OSFamily: "Ubuntu", OSVersion: "24"}}, []string{
+			"ubuntu-amd64-minimal-24.04-noble-v20250604.1-OKE-1.32.1", "ubuntu-arm64-minimal-24.04-noble-v20250604.1-OKE-1.32.1"}},
+		"tags narrow a family": {"v1.36.3", term("8", func(tm *v1alpha1.ImageSelectorTerm) {
+			tm.FreeFormTags = v1alpha1.TagSelector{"k8s_version": "v1.35.2"}
+		}), []string{"Oracle-Linux-8.10-2026.04.30-3-OKE-1.35.2-1462", "Oracle-Linux-8.10-aarch64-2026.06.15-0-OKE-1.35.2-1505"}},
+		"any value of a tag": {"v1.34.9", []v1alpha1.ImageSelectorTerm{{FreeFormTags: v1alpha1.TagSelector{"k8s_version": "*"}, CompartmentID: r.World.UbuntuImageCompartmentID}}, []string{
+			"ubuntu-paravirtualized-amd64-minimal-24.04-noble-v20251208-OKE-1.34.1", "ubuntu-paravirtualized-arm64-minimal-24.04-noble-v20251208-OKE-1.34.1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			images, err := p.Resolve(t.Context(), tc.terms, version.MustParseGeneric(tc.controlPlane))
+			images, err := p.Resolve(t.Context(), Query{Terms: tc.terms, ControlPlane: version.MustParseGeneric(tc.controlPlane)})
 			require.NoError(t, err)
 			require.Equal(t, tc.want, names(images))
 		})
 	}
-	require.Equal(t, 1, r.Journal().Counts()["GetNodePoolOptions"], "the compartment of OKE's images is learned once")
+	require.Equal(t, 2, r.Journal().Counts()["GetNodePoolOptions"], "the compartments of OKE's images are learned once, for each system")
 }
 
 func TestWhatMatchesNothingSaysWhatToChange(t *testing.T) {
@@ -67,18 +77,19 @@ func TestWhatMatchesNothingSaysWhatToChange(t *testing.T) {
 		{OSFamily: "Oracle Linux", OSVersion: "7"}, {Name: "no-such-image"}, {ID: "ocid1.image.oc1.phx.none"},
 		{OSFamily: "Oracle Linux", OSVersion: "8", KubernetesVersion: "v1.20.0"},
 	} {
-		_, err := p.Resolve(t.Context(), []v1alpha1.ImageSelectorTerm{term}, controlPlane)
-		var nothing *NothingFoundError
+		_, err := p.Resolve(t.Context(), Query{Terms: []v1alpha1.ImageSelectorTerm{term}, ControlPlane: controlPlane})
+		var nothing *selection.UnresolvedError
 		require.ErrorAs(t, err, &nothing)
 		require.ErrorContains(t, err, "check imageSelector")
 	}
 	r.Fail(ocisim.Fault{Operation: "ListImages", Kind: ocisim.ErrorAnswer, Status: 400, Code: "InvalidParameter", Message: "x"})
-	_, err := p.Resolve(t.Context(), []v1alpha1.ImageSelectorTerm{{Name: "x"}}, controlPlane)
+	_, err := p.Resolve(t.Context(), Query{Terms: []v1alpha1.ImageSelectorTerm{{Name: "x"}}, ControlPlane: controlPlane})
 	require.Equal(t, oci.ClassConfig, oci.ClassOf(err), "an answer that failed is not an empty answer")
 }
 
 func TestAnInstanceTypeGetsTheImageThatItCanBoot(t *testing.T) {
 	images := []v1alpha1.Image{
+		{ID: "any", Requirements: variant{arch: "amd64", gpu: gpuAny}.requirements()},
 		{ID: "plain", Requirements: variant{arch: "amd64"}.requirements()},
 		{ID: "gpu", Requirements: variant{arch: "amd64", gpu: "nvidia"}.requirements()},
 		{ID: "arm", Requirements: variant{arch: "arm64"}.requirements()},
@@ -91,7 +102,7 @@ func TestAnInstanceTypeGetsTheImageThatItCanBoot(t *testing.T) {
 		return scheduling.NewRequirements(scheduling.NewRequirement(corev1.LabelArchStable, corev1.NodeSelectorOpIn, arch), gpuRequirement)
 	}
 	for _, tc := range []struct{ arch, gpu, want string }{
-		{karpv1.ArchitectureAmd64, "", "plain"}, {karpv1.ArchitectureAmd64, "nvidia", "gpu"}, {karpv1.ArchitectureArm64, "", "arm"}, {karpv1.ArchitectureAmd64, "amd", ""},
+		{karpv1.ArchitectureAmd64, "", "plain"}, {karpv1.ArchitectureAmd64, "nvidia", "gpu"}, {karpv1.ArchitectureArm64, "", "arm"}, {karpv1.ArchitectureAmd64, "amd", "any"}, {karpv1.ArchitectureArm64, "nvidia", ""},
 	} {
 		image, found := ForInstanceType(images, instanceType(tc.arch, tc.gpu))
 		require.Equal(t, tc.want, image.ID)
@@ -105,9 +116,9 @@ func TestNamesOfImages(t *testing.T) {
 		"Oracle-Linux-8.10-aarch64-2026.08.14-0-OKE-1.36.1-1699":  {arch: "arm64"},
 		"Oracle-Linux-8.10-Gen2-GPU-2026.08.14-0-OKE-1.36.1-1699": {arch: "amd64", gpu: "nvidia"},
 		"Oracle-Linux-8.10-Gen2-AMD-GPU-2024.08.31-0":             {arch: "amd64", gpu: "amd"},
-		"ubuntu-arm64-minimal-24.04-noble-v20250604.1-OKE-1.32.1": {arch: "arm64"},
-		"my own image": {arch: "amd64"},
-		"":             {arch: "amd64"},
+		"ubuntu-arm64-minimal-24.04-noble-v20250604.1-OKE-1.32.1": {arch: "arm64", gpu: gpuAny},
+		"my own image": {arch: "amd64", gpu: gpuAny},
+		"":             {arch: "amd64", gpu: gpuAny},
 	} {
 		require.Equal(t, want, variantOf(name), name)
 	}

@@ -2,19 +2,24 @@
 package network
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
+	"math"
+	"net/netip"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/selection"
 )
 
-// MaxSecurityGroups is how many network security groups a VNIC can join (OCI Networking documentation).
-const MaxSecurityGroups = 5
+const (
+	// MaxSecurityGroups is how many network security groups a VNIC can join (OCI Networking documentation).
+	MaxSecurityGroups = 5
+	// reservedAddresses is how many IPv4 addresses of every block OCI keeps for itself: the first two and the last (OCI
+	// Networking documentation).
+	reservedAddresses = 3
+)
 
 // API is the part of the OCI client that this package calls.
 type API interface {
@@ -22,19 +27,17 @@ type API interface {
 	ListSubnets(ctx context.Context, compartmentID, vcnID string) ([]core.Subnet, error)
 	GetNetworkSecurityGroup(ctx context.Context, id string) (core.NetworkSecurityGroup, error)
 	ListNetworkSecurityGroups(ctx context.Context, compartmentID, vcnID string) ([]core.NetworkSecurityGroup, error)
+	SubnetCIDRUtilization(ctx context.Context, subnetID string) ([]core.IpInventoryCidrUtilizationSummary, error)
 }
 
-// Provider resolves network selectors. vcnID is the VCN in which names are looked up. Both return *UnresolvedError when a
-// term matches nothing usable, and the OCI client's error when OCI could not be asked.
+// Provider resolves network selectors. vcnID is the VCN in which names and tags are looked up. Both return
+// *selection.UnresolvedError when a term matches nothing usable, and the OCI client's error when OCI could not be asked.
 type Provider interface {
+	// Subnets finds subnets and, where the controller may read it, how many addresses are free in each.
 	Subnets(ctx context.Context, terms []v1alpha1.SubnetSelectorTerm, vcnID string) ([]v1alpha1.Subnet, error)
+	// SecurityGroups finds at most MaxSecurityGroups groups.
 	SecurityGroups(ctx context.Context, terms []v1alpha1.SecurityGroupSelectorTerm, vcnID string) ([]v1alpha1.SecurityGroup, error)
 }
-
-// UnresolvedError says that a selector can not be used as it is; the message tells what to change.
-type UnresolvedError struct{ Message string }
-
-func (e *UnresolvedError) Error() string { return e.Message }
 
 // DefaultProvider asks OCI's networking service.
 type DefaultProvider struct {
@@ -44,49 +47,51 @@ type DefaultProvider struct {
 
 var _ Provider = (*DefaultProvider)(nil)
 
-// NewProvider makes a provider that looks names up in one compartment.
+// NewProvider makes a provider that looks names and tags up in one compartment unless a term names another.
 func NewProvider(api API, compartmentID string) *DefaultProvider {
 	return &DefaultProvider{api: api, compartmentID: compartmentID}
 }
 
 // Subnets implements Provider. The result is ordered by id and free of repeats.
 func (p *DefaultProvider) Subnets(ctx context.Context, terms []v1alpha1.SubnetSelectorTerm, vcnID string) ([]v1alpha1.Subnet, error) {
-	found, err := resolve(terms, lookup[v1alpha1.SubnetSelectorTerm, core.Subnet]{
-		kind:   "subnet",
-		vcnID:  vcnID,
-		term:   func(t v1alpha1.SubnetSelectorTerm) (string, string) { return t.ID, t.Name },
-		get:    func(id string) (core.Subnet, error) { return p.api.GetSubnet(ctx, id) },
-		list:   func() ([]core.Subnet, error) { return p.api.ListSubnets(ctx, p.compartmentID, vcnID) },
-		name:   func(s core.Subnet) string { return oci.Value(s.DisplayName) },
-		usable: func(s core.Subnet) bool { return s.LifecycleState == core.SubnetLifecycleStateAvailable },
-	})
+	found, err := selection.Resolve(ctx, selection.Kind[core.Subnet]{
+		Name: "subnet", CompartmentID: p.compartmentID, Where: "VCN " + vcnID + ", ",
+		Usable: []string{string(core.SubnetLifecycleStateAvailable), string(core.SubnetLifecycleStateUpdating)},
+		Get:    p.api.GetSubnet,
+		List: func(ctx context.Context, compartmentID string) ([]core.Subnet, error) {
+			return p.api.ListSubnets(ctx, compartmentID, vcnID)
+		},
+		Facts: func(s core.Subnet) selection.Facts {
+			return selection.Facts{ID: oci.Value(s.Id), Name: oci.Value(s.DisplayName), Freeform: s.FreeformTags, Defined: s.DefinedTags, State: string(s.LifecycleState)}
+		},
+	}, selectors(terms))
 	if err != nil {
 		return nil, err
 	}
 	out := make([]v1alpha1.Subnet, 0, len(found))
+	free := p.freeAddresses(ctx, found)
 	for _, s := range found {
-		out = append(out, v1alpha1.Subnet{ID: oci.Value(s.Id), Name: oci.Value(s.DisplayName), AvailabilityDomain: oci.Value(s.AvailabilityDomain)})
+		out = append(out, v1alpha1.Subnet{
+			ID: oci.Value(s.Id), Name: oci.Value(s.DisplayName), AvailabilityDomain: oci.Value(s.AvailabilityDomain),
+			AvailableIPAddresses: free[oci.Value(s.Id)],
+		})
 	}
-	return unique(out, func(s v1alpha1.Subnet) string { return s.ID }), nil
+	return out, nil
 }
 
 // SecurityGroups implements Provider. The result is ordered by id and free of repeats.
 func (p *DefaultProvider) SecurityGroups(ctx context.Context, terms []v1alpha1.SecurityGroupSelectorTerm, vcnID string) ([]v1alpha1.SecurityGroup, error) {
-	found, err := resolve(terms, lookup[v1alpha1.SecurityGroupSelectorTerm, core.NetworkSecurityGroup]{
-		kind:  "network security group",
-		vcnID: vcnID,
-		term:  func(t v1alpha1.SecurityGroupSelectorTerm) (string, string) { return t.ID, t.Name },
-		get: func(id string) (core.NetworkSecurityGroup, error) {
-			return p.api.GetNetworkSecurityGroup(ctx, id)
+	found, err := selection.Resolve(ctx, selection.Kind[core.NetworkSecurityGroup]{
+		Name: "network security group", CompartmentID: p.compartmentID, Where: "VCN " + vcnID + ", ",
+		Usable: []string{string(core.NetworkSecurityGroupLifecycleStateAvailable)},
+		Get:    p.api.GetNetworkSecurityGroup,
+		List: func(ctx context.Context, compartmentID string) ([]core.NetworkSecurityGroup, error) {
+			return p.api.ListNetworkSecurityGroups(ctx, compartmentID, vcnID)
 		},
-		list: func() ([]core.NetworkSecurityGroup, error) {
-			return p.api.ListNetworkSecurityGroups(ctx, p.compartmentID, vcnID)
+		Facts: func(g core.NetworkSecurityGroup) selection.Facts {
+			return selection.Facts{ID: oci.Value(g.Id), Name: oci.Value(g.DisplayName), Freeform: g.FreeformTags, Defined: g.DefinedTags, State: string(g.LifecycleState)}
 		},
-		name: func(g core.NetworkSecurityGroup) string { return oci.Value(g.DisplayName) },
-		usable: func(g core.NetworkSecurityGroup) bool {
-			return g.LifecycleState == core.NetworkSecurityGroupLifecycleStateAvailable
-		},
-	})
+	}, selectors(terms))
 	if err != nil {
 		return nil, err
 	}
@@ -94,66 +99,49 @@ func (p *DefaultProvider) SecurityGroups(ctx context.Context, terms []v1alpha1.S
 	for _, g := range found {
 		out = append(out, v1alpha1.SecurityGroup{ID: oci.Value(g.Id), Name: oci.Value(g.DisplayName)})
 	}
-	out = unique(out, func(g v1alpha1.SecurityGroup) string { return g.ID })
 	if len(out) > MaxSecurityGroups {
-		return nil, &UnresolvedError{Message: fmt.Sprintf("%d network security groups match and a node's VNIC can join %d; select fewer", len(out), MaxSecurityGroups)}
+		return nil, selection.Unresolved("%d network security groups match and a VNIC can join %d; select fewer", len(out), MaxSecurityGroups)
 	}
 	return out, nil
 }
 
-// lookup says how one kind of network object is found.
-type lookup[Term, Object any] struct {
-	kind   string
-	vcnID  string
-	term   func(Term) (id, name string)
-	get    func(id string) (Object, error)
-	list   func() ([]Object, error)
-	name   func(Object) string
-	usable func(Object) bool
+// freeAddresses reads how many IPv4 addresses are free in each subnet, in one call a subnet. What can not be read is left out: a
+// launch does not depend on it. The first refusal or failure ends the reading, since the others would meet the same.
+func (p *DefaultProvider) freeAddresses(ctx context.Context, subnets []core.Subnet) map[string]*int64 {
+	free := map[string]*int64{}
+	for _, s := range subnets {
+		id := oci.Value(s.Id)
+		blocks, err := p.api.SubnetCIDRUtilization(ctx, id)
+		if err != nil {
+			return free
+		}
+		if n, ok := freeIn(blocks); ok {
+			free[id] = &n
+		}
+	}
+	return free
 }
 
-// resolve finds the objects of every term; a term that finds nothing is an error. Names are compared here, over all pages of
-// the list, since some realms ignore a name filter; the list is read once however many terms need it.
-func resolve[Term, Object any](terms []Term, l lookup[Term, Object]) ([]Object, error) {
-	var out, all []Object
-	listed := false
-	for _, term := range terms {
-		id, name := l.term(term)
-		if id != "" {
-			object, err := l.get(id)
-			if oci.ClassOf(err) == oci.ClassNotFound {
-				return nil, &UnresolvedError{Message: fmt.Sprintf("the %s %s does not exist or the controller may not read it", l.kind, id)}
-			}
-			if err != nil {
-				return nil, err
-			}
-			if !l.usable(object) {
-				return nil, &UnresolvedError{Message: fmt.Sprintf("the %s %s is not available", l.kind, id)}
-			}
-			out = append(out, object)
+// freeIn counts what is free in the IPv4 blocks of a subnet; false when the answer has none that can be read. The utilization is
+// taken as a percentage of the addresses that can be used: the API's documentation gives no unit, the console shows per cent.
+func freeIn(blocks []core.IpInventoryCidrUtilizationSummary) (free int64, ok bool) {
+	for _, block := range blocks {
+		prefix, err := netip.ParsePrefix(oci.Value(block.Cidr))
+		if err != nil || !prefix.Addr().Is4() || block.Utilization == nil {
 			continue
 		}
-		if !listed {
-			var err error
-			if all, err = l.list(); err != nil {
-				return nil, err
-			}
-			listed = true
-		}
-		before := len(out)
-		for _, object := range all {
-			if l.name(object) == name && l.usable(object) {
-				out = append(out, object)
-			}
-		}
-		if len(out) == before {
-			return nil, &UnresolvedError{Message: fmt.Sprintf("no available %s is named %q in VCN %s", l.kind, name, l.vcnID)}
-		}
+		size := math.Max(float64(int64(1)<<(32-prefix.Bits()))-reservedAddresses, 0)
+		used := min(max(float64(*block.Utilization), 0), 100)
+		free += int64(math.Round(size * (100 - used) / 100))
+		ok = true
 	}
-	return out, nil
+	return free, ok
 }
 
-func unique[T any](items []T, key func(T) string) []T {
-	slices.SortFunc(items, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
-	return slices.CompactFunc(items, func(a, b T) bool { return key(a) == key(b) })
+func selectors[T interface{ Selector() v1alpha1.Selector }](terms []T) []v1alpha1.Selector {
+	out := make([]v1alpha1.Selector, 0, len(terms))
+	for _, t := range terms {
+		out = append(out, t.Selector())
+	}
+	return out
 }

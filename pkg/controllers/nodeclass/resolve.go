@@ -1,0 +1,207 @@
+package nodeclass
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/selection"
+)
+
+// Reasons of conditions. That of True is the condition's own name.
+const (
+	reasonNothingSelected = "NothingSelected"
+	reasonNotAuthorized   = "NotAuthorized"
+	reasonUnavailable     = "OCIUnavailable"
+	reasonClusterUnknown  = "ClusterUnknown"
+	reasonUnchecked       = "Unchecked"
+)
+
+// maxMessage bounds a condition's message; what OCI says has no bound of its own.
+const maxMessage = 2000
+
+// subReconciler resolves one part of a class into its fields of the status. What it resolved before stays when it fails: nodes
+// that run must not drift because a selector can not be resolved.
+type subReconciler struct {
+	condition string
+	// rights are the policy resource types that it reads, for the message when it may not.
+	rights []string
+	// resolve returns, besides an error, a note for the condition that is True; mostly empty.
+	resolve func(context.Context, *v1alpha1.OciNodeClass, *cluster.Cluster) (note string, err error)
+}
+
+func (c *StatusController) subReconcilers() []subReconciler {
+	return []subReconciler{
+		{v1alpha1.ConditionTypeImageReady, []string{"instance-images"}, c.resolveImages},
+		{v1alpha1.ConditionTypeSubnetsReady, []string{"subnets"}, c.resolveSubnets},
+		{v1alpha1.ConditionTypeSecurityGroupsReady, []string{"network-security-groups"}, c.resolveSecurityGroups},
+		{v1alpha1.ConditionTypeCompartmentReady, []string{"compartments", "instances"}, c.resolveCompartment},
+		{v1alpha1.ConditionTypeKMSKeysReady, []string{"keys"}, c.resolveKeys},
+		{v1alpha1.ConditionTypePlacementReady, []string{"compute-capacity-reservations", "compute-clusters", "cluster-placement-groups", "dedicated-vm-hosts"}, c.resolvePlacement},
+		{v1alpha1.ConditionTypeBootstrapReady, nil, c.resolveBootstrap},
+	}
+}
+
+// apply resolves one part and sets its condition. When OCI can not be asked, what was resolved before stays good: a cloud that
+// does not answer must not stop NodePools that could launch when it does.
+func (c *StatusController) apply(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, sub subReconciler, current *cluster.Cluster) {
+	conditions := nodeClass.StatusConditions()
+	if current == nil {
+		conditions.SetUnknownWithReason(sub.condition, reasonClusterUnknown, "the OKE cluster has not been read yet")
+		return
+	}
+	note, err := sub.resolve(ctx, nodeClass, current)
+	var unresolved *selection.UnresolvedError
+	switch {
+	case err == nil && note == "":
+		conditions.SetTrue(sub.condition)
+	case err == nil:
+		conditions.SetTrueWithReason(sub.condition, reasonUnchecked, bounded(note))
+	case errors.As(err, &unresolved):
+		conditions.SetFalse(sub.condition, reasonNothingSelected, bounded(unresolved.Message))
+	case oci.ClassOf(err) == oci.ClassNotAuthorized, oci.ClassOf(err) == oci.ClassNotFound:
+		conditions.SetFalse(sub.condition, reasonNotAuthorized, bounded(mayNotRead(sub.rights, err)))
+	default:
+		log.FromContext(ctx).Error(err, "resolving failed", "condition", sub.condition)
+		if condition := conditions.Get(sub.condition); !condition.IsTrue() || condition.ObservedGeneration != nodeClass.Generation {
+			conditions.SetUnknownWithReason(sub.condition, reasonUnavailable, bounded("OCI did not answer; it is asked again: "+oci.StableText(err)))
+		}
+	}
+}
+
+// bounded cuts a message at a character's end.
+func bounded(message string) string {
+	runes := []rune(message)
+	if len(runes) <= maxMessage {
+		return message
+	}
+	return string(runes[:maxMessage]) + "..."
+}
+
+func (c *StatusController) resolveImages(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) (string, error) {
+	if err := checkImageFamily(nodeClass); err != nil {
+		return "", err
+	}
+	images, err := c.Images.Resolve(ctx, image.Query{
+		Terms: nodeClass.Spec.ImageSelector, ControlPlane: current.Version, InUse: nodeClass.Status.Images,
+		Adoption: nodeClass.ImageAdoption(), Soak: nodeClass.ImageSoak(),
+	})
+	if err == nil {
+		nodeClass.Status.Images = images
+	}
+	return "", err
+}
+
+// checkImageFamily refuses OKE images of one operating system that would be started like the other: such nodes never join.
+func checkImageFamily(nodeClass *v1alpha1.OciNodeClass) error {
+	family := nodeClass.ImageFamily()
+	for _, term := range nodeClass.Spec.ImageSelector {
+		want := map[string]v1alpha1.ImageFamily{"Ubuntu": v1alpha1.ImageFamilyUbuntu, "Oracle Linux": v1alpha1.ImageFamilyOracleOKELinux}[term.OSFamily]
+		if want != "" && family != v1alpha1.ImageFamilyCustom && family != want {
+			return selection.Unresolved("imageSelector asks for %s and imageFamily is %s, so nodes would not join; set imageFamily to %s", term.OSFamily, family, want)
+		}
+	}
+	return nil
+}
+
+func (c *StatusController) resolveSubnets(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) (string, error) {
+	subnets, err := c.Network.Subnets(ctx, nodeClass.Spec.SubnetSelector, vcn(nodeClass, current))
+	if err != nil {
+		return "", err
+	}
+	var podSubnets []v1alpha1.Subnet
+	if pods := nodeClass.Spec.PodNetworking; pods != nil && len(pods.PodSubnetSelector) > 0 {
+		if podSubnets, err = c.Network.Subnets(ctx, pods.PodSubnetSelector, vcn(nodeClass, current)); err != nil {
+			return "", prefixed("podSubnetSelector: ", err)
+		}
+	}
+	nodeClass.Status.Subnets, nodeClass.Status.PodSubnets = subnets, podSubnets
+	return "", nil
+}
+
+func (c *StatusController) resolveSecurityGroups(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) (string, error) {
+	groups, err := c.Network.SecurityGroups(ctx, nodeClass.Spec.SecurityGroupSelector, vcn(nodeClass, current))
+	if err != nil {
+		return "", err
+	}
+	var podGroups []v1alpha1.SecurityGroup
+	if pods := nodeClass.Spec.PodNetworking; pods != nil && pods.PodSecurityGroupSelector != nil {
+		if podGroups, err = c.Network.SecurityGroups(ctx, *pods.PodSecurityGroupSelector, vcn(nodeClass, current)); err != nil {
+			return "", prefixed("podSecurityGroupSelector: ", err)
+		}
+	}
+	nodeClass.Status.SecurityGroups, nodeClass.Status.PodSecurityGroups = orNil(groups), orNil(podGroups)
+	return "", nil
+}
+
+// prefixed tells in the message of an unresolved selector which of two it was.
+func prefixed(prefix string, err error) error {
+	var unresolved *selection.UnresolvedError
+	if errors.As(err, &unresolved) {
+		return &selection.UnresolvedError{Message: prefix + unresolved.Message}
+	}
+	return err
+}
+
+// orNil makes an empty list what the API server stores of it, so that it does not look changed.
+func orNil[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+func vcn(nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) string {
+	if nodeClass.Spec.VCNID != "" {
+		return nodeClass.Spec.VCNID
+	}
+	return current.VCNID
+}
+
+// logChange tells in one line what a class resolves to now.
+func logChange(ctx context.Context, before, after *v1alpha1.OciNodeClass) {
+	was, is := summary(before), summary(after)
+	if reflect.DeepEqual(was, is) {
+		return
+	}
+	values := make([]any, 0, 2*len(is))
+	for _, line := range is {
+		values = append(values, line.key, line.names)
+	}
+	log.FromContext(ctx).Info("resolved node class", values...)
+}
+
+type summaryLine struct {
+	key   string
+	names []string
+}
+
+// summary names what the status holds, without what changes often, such as free addresses.
+func summary(nodeClass *v1alpha1.OciNodeClass) []summaryLine {
+	s := nodeClass.Status
+	return []summaryLine{
+		{"images", names(s.Images, func(i v1alpha1.Image) string { return fmt.Sprintf("%s (%s)", i.Name, i.ID) })},
+		{"subnets", names(s.Subnets, func(n v1alpha1.Subnet) string { return n.Name })},
+		{"podSubnets", names(s.PodSubnets, func(n v1alpha1.Subnet) string { return n.Name })},
+		{"securityGroups", names(s.SecurityGroups, func(g v1alpha1.SecurityGroup) string { return g.Name })},
+		{"capacityReservations", names(s.CapacityReservations, func(r v1alpha1.CapacityReservation) string { return r.Name })},
+		{"computeClusters", names(s.ComputeClusters, func(r v1alpha1.ZonalResource) string { return r.Name })},
+		{"clusterPlacementGroups", names(s.ClusterPlacementGroups, func(r v1alpha1.ZonalResource) string { return r.Name })},
+		{"dedicatedVmHosts", names(s.DedicatedVMHosts, func(h v1alpha1.DedicatedVMHost) string { return h.Name })},
+	}
+}
+
+func names[T any](items []T, name func(T) string) []string {
+	var out []string
+	for _, item := range items {
+		out = append(out, name(item))
+	}
+	return out
+}
