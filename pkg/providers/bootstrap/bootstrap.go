@@ -72,7 +72,7 @@ func Metadata(node Node) (map[string]string, error) {
 	if err := checkTexts(node); err != nil {
 		return nil, err
 	}
-	args, err := KubeletArgs(node)
+	args, err := kubeletArgs(node)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func TestKubeletArgs(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			args, err := KubeletArgs(tt.node)
+			args, err := kubeletArgs(tt.node)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, args)
 		})

@@ -16,9 +16,9 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
-// KubeletArgs are the arguments that the kubelet gets beside the image's own, in a fixed order. OKE's programs split them at
+// kubeletArgs are the arguments that the kubelet gets beside the image's own, in a fixed order. OKE's programs split them at
 // white space, so none of them has any. An error names the label, taint or field that no kubelet takes.
-func KubeletArgs(node Node) ([]string, error) {
+func kubeletArgs(node Node) ([]string, error) {
 	var args []string
 	// A Custom image reads the labels from a metadata key of their own.
 	if node.Family != v1alpha1.ImageFamilyCustom {
