@@ -31,10 +31,26 @@ const Name = "oci"
 // listAge is how old the inventory may be that core's garbage collection of NodeClaims reads.
 const listAge = 30 * time.Second
 
+// Launches is told the outcome of every launch.
+type Launches interface {
+	Record(nodeClass *v1alpha1.OciNodeClass, err error)
+}
+
+// Dependencies are what the adapter works with.
+type Dependencies struct {
+	Kube          client.Reader // NodeClasses and NodePools
+	Recorder      events.Recorder
+	Launches      Launches
+	InstanceTypes instancetype.Provider
+	Instances     instance.Provider
+	Inventory     inventory.Provider
+}
+
 // CloudProvider is Karpenter core's view of Oracle Cloud.
 type CloudProvider struct {
 	kube          client.Reader
 	recorder      events.Recorder
+	launches      Launches
 	instanceTypes instancetype.Provider
 	instances     instance.Provider
 	inventory     inventory.Provider
@@ -42,9 +58,9 @@ type CloudProvider struct {
 
 var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
 
-// New makes the adapter. kube reads NodeClasses and NodePools.
-func New(kube client.Reader, recorder events.Recorder, instanceTypes instancetype.Provider, instances instance.Provider, inv inventory.Provider) *CloudProvider {
-	return &CloudProvider{kube: kube, recorder: recorder, instanceTypes: instanceTypes, instances: instances, inventory: inv}
+// New makes the adapter.
+func New(d Dependencies) *CloudProvider {
+	return &CloudProvider{kube: d.Kube, recorder: d.Recorder, launches: d.Launches, instanceTypes: d.InstanceTypes, instances: d.Instances, inventory: d.Inventory}
 }
 
 // Create implements core's CloudProvider: it launches one instance and returns as soon as OCI has named it.
@@ -65,6 +81,7 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 		return nil, fmt.Errorf("listing instance types: %w", err)
 	}
 	launched, err := c.instances.Launch(ctx, nodeClass, nodeClaim, instanceTypes)
+	c.launches.Record(nodeClass, err)
 	if err != nil {
 		return nil, err
 	}

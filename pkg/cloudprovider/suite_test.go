@@ -92,11 +92,14 @@ func (s *suite) restart() {
 	instances := instance.NewProvider(instance.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}, instance.Dependencies{
 		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Unavailable: s.unavailable, Clock: clock.RealClock{},
 	})
-	s.CloudProvider = cloudprovider.New(s.kube, test.NewEventRecorder(), instanceTypes, instances, s.inventory)
+	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
+	s.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
+		Kube: s.kube, Recorder: test.NewEventRecorder(), Launches: outcomes, InstanceTypes: instanceTypes, Instances: instances, Inventory: s.inventory,
+	})
 	status := nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: s.kube, OCI: c, Cluster: clusters, Images: image.NewProvider(c, image.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}),
 		Network: network.NewProvider(c, world.CompartmentID), Placement: placement.NewProvider(c),
-		Launches: nodeclass.NewLaunchOutcomes(clock.RealClock{}), CompartmentID: world.CompartmentID, Clock: clock.RealClock{},
+		Launches: outcomes, CompartmentID: world.CompartmentID, Clock: clock.RealClock{},
 	})
 	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.nodeClass), s.nodeClass))
 	_, err = status.Reconcile(s.t.Context(), s.nodeClass)

@@ -103,7 +103,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	}
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: core.GetClient(), OCI: client, Cluster: op.Cluster, Images: op.Images, Network: op.Network, Placement: op.Placement,
-		Launches: op.Launches, CompartmentID: opts.CompartmentID, Clock: core.Clock,
+		Bootstrap: instance.BootstrapCheck{Cluster: op.Cluster}, Launches: op.Launches, CompartmentID: opts.CompartmentID, Clock: core.Clock,
 	})
 	return op, op.makeProviders(opts)
 }
@@ -151,7 +151,9 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory,
 			Unavailable: o.Unavailable, Clock: o.Clock,
 		})
-	o.CloudProvider = cloudprovider.New(o.GetClient(), o.EventRecorder, o.InstanceTypes, o.Instances, o.Inventory)
+	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
+		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
+	})
 	return nil
 }
 

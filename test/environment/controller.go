@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/simsource"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
 )
 
@@ -55,7 +56,7 @@ func (e *Environment) tryController(ctx context.Context, kubeconfig string) erro
 	metrics, health := flagOr(e.o.ControllerArgs, "metrics-port", ports[0]), flagOr(e.o.ControllerArgs, "health-probe-port", ports[1])
 	w := e.sim.World()
 	args := append([]string{
-		"--cluster-id", w.ClusterID, "--compartment-id", w.CompartmentID, "--cluster-endpoint", endpointHost(w),
+		"--cluster-id", w.ClusterID, "--compartment-id", w.CompartmentID, "--cluster-endpoint", simsource.Endpoint(w),
 		"--oci-auth", "api-key", "--oci-config-file", e.ociConfig, "--oci-endpoint", e.sim.URL,
 		"--metrics-port", metrics, "--health-probe-port", health, "--disable-leader-election",
 	}, e.o.ControllerArgs...)

@@ -20,6 +20,7 @@ import (
 	_ "github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1" // puts our kinds into the scheme
 	"github.com/karpenter-oke/karpenter-oke/test/cluster"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets"
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/simsource"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
 	"github.com/karpenter-oke/karpenter-oke/test/environment/record"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
@@ -176,7 +177,7 @@ func (e *Environment) startWork() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	fleet, err := kubelets.New(kubelets.Options{
-		Plane: e.plane, Events: machineEvents(ctx, e.sim.Simulator), Endpoint: endpointHost(e.sim.World()), KubeletMinor: e.sim.World().KubernetesVersion, Clock: e.o.Clock,
+		Plane: e.plane, Events: simsource.Events(ctx, e.sim.Simulator), Endpoint: simsource.Endpoint(e.sim.World()), KubeletMinor: e.sim.World().KubernetesVersion, Clock: e.o.Clock,
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets"
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/simsource"
 	"github.com/karpenter-oke/karpenter-oke/test/environment/record"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
@@ -149,7 +150,7 @@ func (e *Environment) launchOne(ctx context.Context, p pool, poolID, image strin
 			CreateVnicDetails: &core.CreateVnicDetails{SubnetId: &w.NodeSubnetIDs[0], AssignPublicIp: ptr.To(false), NsgIds: w.NSGIDs[:1]},
 			FreeformTags:      map[string]string{poolTag: p.name},
 			Metadata: kubelets.ManagedMetadata(kubelets.ManagedNode{
-				Endpoint: endpointHost(w), CA: e.plane.CA(), ClusterDNS: cluster.DefaultDNSServiceIP, NodePoolID: poolID, Labels: p.labels, Taints: p.taints,
+				Endpoint: simsource.Endpoint(w), CA: e.plane.CA(), ClusterDNS: cluster.DefaultDNSServiceIP, NodePoolID: poolID, Labels: p.labels, Taints: p.taints,
 			}),
 		},
 	})
@@ -157,12 +158,6 @@ func (e *Environment) launchOne(ctx context.Context, p pool, poolID, image strin
 		return "", err
 	}
 	return ptr.Deref(got.Id, ""), nil
-}
-
-// endpointHost is the private API endpoint without its port.
-func endpointHost(w ocisim.World) string {
-	host, _, _ := strings.Cut(w.PrivateEndpoint, ":")
-	return host
 }
 
 // awaitNodes waits until every node that the cluster starts with is ready.

@@ -12,6 +12,9 @@ import (
 
 // instance is a compute instance with what the API does not show.
 type instance struct {
+	imageName        string
+	dataDevices      []string
+	smtOff           bool // one thread a core
 	model            core.Instance
 	shape            core.Shape
 	size             size
@@ -154,7 +157,7 @@ func (s *Simulator) create(p *launchPlan, fd string, effects launchEffects, now 
 		name = "instance" + now.UTC().Format("20060102150405")
 	}
 	i := &instance{shape: p.shape, size: p.size, created: now, listedFrom: now.Add(max(s.options.ListLag, effects.listLag)), bootVolumeGB: p.bootVolumeGB,
-		bootVolumeVPUs: p.bootVolumeVPUs, subnetID: *p.vnic.subnet.model.Id, nsgIDs: p.vnic.details.NsgIds, preserveData: true,
+		bootVolumeVPUs: p.bootVolumeVPUs, subnetID: *p.vnic.subnet.model.Id, nsgIDs: p.vnic.details.NsgIds, preserveData: true, imageName: lo.FromPtr(p.image.DisplayName), dataDevices: p.devices, smtOff: smtOff(p.platform),
 		computeClusterID: lo.FromPtr(d.ComputeClusterId)}
 	i.model = core.Instance{AvailabilityDomain: d.AvailabilityDomain, CompartmentId: d.CompartmentId, Id: lo.ToPtr(id), DisplayName: lo.ToPtr(name),
 		LifecycleState: core.InstanceLifecycleStateProvisioning, Region: lo.ToPtr(regionInIDs(s.world.Region)), Shape: d.Shape, TimeCreated: stamp(now),

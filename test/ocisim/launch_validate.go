@@ -256,6 +256,26 @@ func platformConfig(d core.LaunchInstanceDetails, shape core.Shape) (core.Platfo
 	return same.PlatformConfig, nil
 }
 
+// smtOff says whether a launch turned the second thread of each core off.
+func smtOff(platform core.PlatformConfig) bool {
+	raw, err := json.Marshal(platform)
+	if err != nil {
+		return false
+	}
+	var options struct {
+		SMT *bool `json:"isSymmetricMultiThreadingEnabled"`
+	}
+	return json.Unmarshal(raw, &options) == nil && options.SMT != nil && !*options.SMT
+}
+
+// vcpus are the CPUs that the instance's system sees.
+func (i *instance) vcpus() int {
+	if i.smtOff {
+		return max(i.size.vcpus/2, 1)
+	}
+	return i.size.vcpus
+}
+
 // capacityTypeOf names what a launch asks for, in the words faults are matched by.
 func capacityTypeOf(d core.LaunchInstanceDetails) string {
 	switch {

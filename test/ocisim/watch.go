@@ -21,6 +21,8 @@ type Instance struct {
 	FD               string                    `json:"faultDomain"`
 	Region           string                    `json:"region"` // as Instance.region: phx, iad, or the public name elsewhere
 	ImageID          string                    `json:"imageId"`
+	ImageName        string                    `json:"imageName"`
+	DataDevices      []string                  `json:"dataDevices,omitempty"` // device paths of the volumes made with it, in their order
 	OCPUs            float64                   `json:"ocpus"`
 	MemoryGB         float64                   `json:"memoryInGBs"` // GiB in fact
 	VCPUs            int                       `json:"vcpus"`
@@ -145,7 +147,7 @@ func (i *instance) snapshot() Instance {
 	return Instance{
 		ID: lo.FromPtr(m.Id), DisplayName: lo.FromPtr(m.DisplayName), CompartmentID: lo.FromPtr(m.CompartmentId), State: string(m.LifecycleState),
 		Shape: lo.FromPtr(m.Shape), AD: lo.FromPtr(m.AvailabilityDomain), FD: lo.FromPtr(m.FaultDomain), Region: lo.FromPtr(m.Region),
-		ImageID: lo.FromPtr(m.ImageId), OCPUs: i.size.ocpus, MemoryGB: i.size.memoryGB, VCPUs: i.size.vcpus, GPUs: i.size.gpus,
+		ImageID: lo.FromPtr(m.ImageId), ImageName: i.imageName, DataDevices: i.dataDevices, OCPUs: i.size.ocpus, MemoryGB: i.size.memoryGB, VCPUs: i.vcpus(), GPUs: i.size.gpus,
 		Baseline: baselineName(m.ShapeConfig), BootVolumeSizeGB: i.bootVolumeGB, BootVolumeVPUs: i.bootVolumeVPUs,
 		Preemptible: m.PreemptibleInstanceConfig != nil, ReservationID: lo.FromPtr(m.CapacityReservationId),
 		Metadata: maps.Clone(m.Metadata), ExtendedMetadata: maps.Clone(m.ExtendedMetadata), FreeformTags: maps.Clone(m.FreeformTags),

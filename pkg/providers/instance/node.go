@@ -32,7 +32,7 @@ func node(r request, candidate Candidate, subnet v1alpha1.Subnet, img v1alpha1.I
 func classNode(nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) bootstrap.Node {
 	spec := &nodeClass.Spec
 	n := bootstrap.Node{
-		Family: nodeClass.ImageFamily(), Endpoint: current.Endpoint, CABundle: current.CABundle, DNSIP: current.DNSIP,
+		Family: nodeClass.ImageFamily(), Endpoint: current.Endpoint, CABundle: current.CABundle, DNSIP: current.DNSIP, IPFamilies: current.IPFamilies,
 		Kubelet: spec.Kubelet, PreemptibleTaint: nodeClass.PreemptibleTaint(), BlockDevices: spec.BlockDevices,
 		PreInstall: lo.FromPtr(spec.PreInstallScript), PostInstall: lo.FromPtr(spec.PostInstallScript), UserData: lo.FromPtr(spec.UserData),
 		Metadata: spec.MetaData, SSHAuthorizedKeys: spec.SSHAuthorizedKeys,

@@ -76,8 +76,10 @@ func volumes(nodeClass *v1alpha1.OciNodeClass) []core.LaunchAttachVolumeDetails 
 // launchOptions is nil when the class leaves everything to the image.
 func launchOptions(nodeClass *v1alpha1.OciNodeClass) *core.LaunchOptions {
 	encrypted := nodeClass.BootVolumeEncryptionInTransit()
+	// Volumes are mounted by their consistent device paths.
+	mounted := slices.ContainsFunc(nodeClass.Spec.BlockDevices, func(d v1alpha1.BlockDevice) bool { return d.MountPath != "" })
 	o := nodeClass.Spec.LaunchOptions
-	if o == nil && !encrypted {
+	if o == nil && !encrypted && !mounted {
 		return nil
 	}
 	out := &core.LaunchOptions{}
@@ -87,6 +89,9 @@ func launchOptions(nodeClass *v1alpha1.OciNodeClass) *core.LaunchOptions {
 		out.NetworkType = core.LaunchOptionsNetworkTypeEnum(o.NetworkType)
 		out.RemoteDataVolumeType = core.LaunchOptionsRemoteDataVolumeTypeEnum(o.RemoteDataVolumeType)
 		out.IsConsistentVolumeNamingEnabled = o.IsConsistentVolumeNamingEnabled
+	}
+	if mounted && out.IsConsistentVolumeNamingEnabled == nil {
+		out.IsConsistentVolumeNamingEnabled = common.Bool(true)
 	}
 	if encrypted {
 		out.IsPvEncryptionInTransitEnabled = common.Bool(true)
@@ -127,10 +132,21 @@ func (p *DefaultProvider) platformConfig(asked *v1alpha1.PlatformConfig, shapeNa
 	if asked == nil || !ok || s.Platform.Type == "" {
 		return nil, nil
 	}
+	// A switch that a shape does not have is off, and OCI refuses even to be told so.
+	sent := v1alpha1.PlatformConfig{
+		IsSecureBootEnabled:              s.Platform.SecureBoot.Sent(asked.IsSecureBootEnabled),
+		IsMeasuredBootEnabled:            s.Platform.MeasuredBoot.Sent(asked.IsMeasuredBootEnabled),
+		IsTrustedPlatformModuleEnabled:   s.Platform.TPM.Sent(asked.IsTrustedPlatformModuleEnabled),
+		IsMemoryEncryptionEnabled:        s.Platform.MemoryEncryption.Sent(asked.IsMemoryEncryptionEnabled),
+		IsSymmetricMultiThreadingEnabled: s.Platform.Multithreading.Sent(asked.IsSymmetricMultiThreadingEnabled),
+	}
+	if sent == (v1alpha1.PlatformConfig{}) {
+		return nil, nil
+	}
 	raw, err := json.Marshal(map[string]any{"platformConfig": struct {
 		Type string `json:"type"`
-		*v1alpha1.PlatformConfig
-	}{s.Platform.Type, asked}})
+		v1alpha1.PlatformConfig
+	}{s.Platform.Type, sent}})
 	if err != nil {
 		return nil, fmt.Errorf("encoding the platform options: %w", err)
 	}

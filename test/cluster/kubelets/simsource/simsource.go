@@ -4,8 +4,12 @@ package simsource
 import (
 	"context"
 	"net"
+	"strings"
+
+	"github.com/samber/lo"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets"
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/machine"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
@@ -38,9 +42,22 @@ func Events(ctx context.Context, sim *ocisim.Simulator) <-chan kubelets.Instance
 func Convert(i ocisim.Instance) kubelets.Instance {
 	return kubelets.Instance{
 		ID: i.ID, DisplayName: i.DisplayName, CompartmentID: i.CompartmentID, State: i.State, Shape: i.Shape,
-		AvailabilityDomain: i.AD, FaultDomain: i.FD, Region: i.Region, ImageID: i.ImageID,
-		VCPUs: i.VCPUs, OCPUs: i.OCPUs, MemoryGB: i.MemoryGB, GPUs: i.GPUs, BootVolumeSizeGB: i.BootVolumeSizeGB, Preemptible: i.Preemptible,
+		AvailabilityDomain: i.AD, FaultDomain: i.FD, Region: i.Region, ImageID: i.ImageID, Image: imageKind(i.ImageName),
+		Volumes: lo.Map(i.DataDevices, func(d string, _ int) machine.Volume { return machine.Volume{Device: d} }),
+		VCPUs:   i.VCPUs, OCPUs: i.OCPUs, MemoryGB: i.MemoryGB, GPUs: i.GPUs, BootVolumeSizeGB: i.BootVolumeSizeGB, Preemptible: i.Preemptible,
 		PrivateIP: i.PrivateIP, Metadata: i.Metadata, ExtendedMetadata: i.ExtendedMetadata, FreeformTags: i.FreeformTags, Boots: i.Boots,
+	}
+}
+
+// imageKind tells what an image does at boot from its name.
+func imageKind(name string) string {
+	switch lower := strings.ToLower(name); {
+	case strings.Contains(lower, "ubuntu"):
+		return machine.ImageUbuntu
+	case strings.Contains(lower, "-oke-"):
+		return machine.ImageOracleLinux
+	default:
+		return ""
 	}
 }
 
