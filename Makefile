@@ -16,6 +16,7 @@ VIRTUAL_NODES ?= 2
 CONTROLLER_ARGS ?=
 OCISIM_ARGS ?=
 KEEP ?=
+FUZZ_TIME ?= 1m
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: help
@@ -36,12 +37,19 @@ down: ## End the cluster that `make up` (or `make demo KEEP=1`, with NAME=demo) 
 	@exec $(BIN)/demo down --name $(NAME)
 
 .PHONY: test
-test: tools build ## Run all tests: units, the simulator's and cluster's own, and the scenario.
+test: tools build ## Run all tests: units, the simulator's and cluster's own, end to end, a few seconds of fuzzing.
 	@go test -count=1 -timeout 25m ./...
+	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=5s
+
+.PHONY: fuzz
+fuzz: ## Fuzz what nodes are given at boot, and the way back to the kubelet's arguments. FUZZ_TIME= for each target.
+	@go test ./pkg/providers/bootstrap -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
+	@go test ./test/cluster/kubelets -run '^$$' -fuzz FuzzWhatWentInIsWhatTheKubeletGets -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
 
 .PHONY: build
-build: ## Build the controller and the demo into bin/.
+build: ## Build the controller, the kubectl plugin and the demo into bin/.
 	@go build -trimpath -ldflags "-X sigs.k8s.io/karpenter/pkg/operator.Version=$(VERSION)" -o $(BIN)/karpenter-oke ./cmd/controller
+	@go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/kubectl-karpenter_oke ./cmd/kubectl-karpenter_oke
 	@go build -trimpath -o $(BIN)/demo ./test/demo
 
 .PHONY: tools
