@@ -9,6 +9,7 @@ import (
 	"github.com/awslabs/operatorpkg/reconciler"
 	"github.com/awslabs/operatorpkg/singleton"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
+	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	controllerruntime "sigs.k8s.io/controller-runtime"
@@ -24,7 +25,8 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
-// launchWatchInterval is how often young NodeClaims are compared with the inventory, which costs no call.
+// launchWatchInterval is how often young NodeClaims are compared with the inventory. That costs a list at most once in the
+// inventory's BusyInterval while there are any, and nothing otherwise.
 const launchWatchInterval = 2 * time.Second
 
 // WorkRequests tells why an accepted launch failed later.
@@ -65,13 +67,19 @@ func (c *LaunchWatchController) Reconcile(ctx context.Context) (reconciler.Resul
 	if err := c.kube.List(ctx, claims); err != nil {
 		return reconciler.Result{}, fmt.Errorf("listing NodeClaims: %w", err)
 	}
-	snapshot := c.inventory.Current()
+	young := lo.Filter(claims.Items, func(claim karpv1.NodeClaim, _ int) bool {
+		return claim.DeletionTimestamp.IsZero() && claim.Status.ProviderID != "" && !claim.StatusConditions().Get(karpv1.ConditionTypeRegistered).IsTrue()
+	})
+	if len(young) == 0 {
+		return reconciler.Result{RequeueAfter: launchWatchInterval}, nil
+	}
+	snapshot, err := c.inventory.Fresh(ctx, inventory.BusyInterval)
+	if err != nil {
+		return reconciler.Result{}, err
+	}
 	var errs []error
-	for i := range claims.Items {
-		claim := &claims.Items[i]
-		if !claim.DeletionTimestamp.IsZero() || claim.Status.ProviderID == "" || claim.StatusConditions().Get(karpv1.ConditionTypeRegistered).IsTrue() {
-			continue
-		}
+	for i := range young {
+		claim := &young[i]
 		if found, known := snapshot.Get(claim.Status.ProviderID); known && found.Ending() {
 			errs = append(errs, c.giveUp(ctx, claim, found))
 		}

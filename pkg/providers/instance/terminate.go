@@ -3,21 +3,24 @@ package instance
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
-	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
+// endingAge is how old a list may be that tells whether an instance is gone; core asks every 5 seconds.
+const endingAge = 5 * time.Second
+
 // Terminate implements Provider. Core calls it every few seconds until the instance is gone; all calls but the first read the
-// inventory, which is listed anew for them at most once in a BusyInterval however many instances are ending.
+// inventory, which is listed anew for them at most once in an endingAge however many instances are ending.
 func (p *DefaultProvider) Terminate(ctx context.Context, id string) error {
 	instance, known := p.inventory.Current().Get(id)
 	if known && instance.Ending() && !instance.Gone() {
-		snapshot, err := p.inventory.Fresh(ctx, inventory.BusyInterval)
+		snapshot, err := p.inventory.Fresh(ctx, endingAge)
 		if err != nil {
 			return err
 		}
@@ -52,7 +55,7 @@ func (p *DefaultProvider) Terminate(ctx context.Context, id string) error {
 // confirmGone believes that an instance is gone only when a fresh list, which itself succeeded, does not show it alive and OCI
 // does not know it either.
 func (p *DefaultProvider) confirmGone(ctx context.Context, id string) error {
-	snapshot, err := p.inventory.Fresh(ctx, inventory.BusyInterval)
+	snapshot, err := p.inventory.Fresh(ctx, endingAge)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// BusyInterval is how often the list is taken while an instance is starting or ending.
-	BusyInterval = 5 * time.Second
+	// BusyInterval is how often the list is taken while an instance is starting or ending: a boot takes a minute or more, so
+	// a launch costs a few lists, which all launches of that minute share.
+	BusyInterval = 10 * time.Second
 	// IdleInterval is how often it is taken otherwise: 60 calls an hour for each page of instances.
 	IdleInterval = time.Minute
 	// listLag is how long a launched instance may be missing from lists before its absence is believed. OCI's lists are
