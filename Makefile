@@ -16,7 +16,7 @@ VIRTUAL_NODES ?= 2
 CONTROLLER_ARGS ?=
 OCISIM_ARGS ?=
 KEEP ?=
-FUZZ_TIME ?= 1m
+FUZZ_RUNS ?= 200000x
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: help
@@ -39,12 +39,12 @@ down: ## End the cluster that `make up` (or `make demo KEEP=1`, with NAME=demo) 
 .PHONY: test
 test: tools build ## Run all tests: units, the simulator's and cluster's own, end to end, a few seconds of fuzzing.
 	@go test -count=1 -timeout 25m ./...
-	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=5s
+	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=5000x
 
 .PHONY: fuzz
-fuzz: ## Fuzz what nodes are given at boot, and the way back to the kubelet's arguments. FUZZ_TIME= for each target.
-	@go test ./pkg/providers/bootstrap -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
-	@go test ./test/cluster/kubelets -run '^$$' -fuzz FuzzWhatWentInIsWhatTheKubeletGets -fuzztime $(FUZZ_TIME) -fuzzminimizetime 10x
+fuzz: ## Fuzz what nodes are given at boot, and the way back to the kubelet's arguments. FUZZ_RUNS= for each target.
+	@go test ./pkg/providers/bootstrap -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
+	@go test ./test/cluster/kubelets -run '^$$' -fuzz FuzzWhatWentInIsWhatTheKubeletGets -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 
 .PHONY: build
 build: ## Build the controller, the kubectl plugin and the demo into bin/.
