@@ -39,7 +39,7 @@ down: ## End the cluster that `make up` (or `make demo KEEP=1`, with NAME=demo) 
 .PHONY: test
 test: tools build ## Run all tests: units, the simulator's and cluster's own, end to end, a few seconds of fuzzing.
 	@go test -count=1 -timeout 25m ./...
-	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=5000x
+	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=3000x
 
 .PHONY: fuzz
 fuzz: ## Fuzz what nodes are given at boot, and the way back to the kubelet's arguments. FUZZ_RUNS= for each target.

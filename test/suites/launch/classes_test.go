@@ -133,20 +133,22 @@ spec:
     budgets: [{nodes: "100%"}]
 `
 
-// workload is a pod that only one NodePool can take.
+// pod is one that only its NodePool can take.
+type pod struct{ Name, Pool, CPU string }
+
 const workload = `
 apiVersion: v1
 kind: Pod
-metadata: {name: {{.}}, namespace: default}
+metadata: {name: {{.Name}}, namespace: default}
 spec:
-  nodeSelector: {karpenter.sh/nodepool: {{.}}}
+  nodeSelector: {karpenter.sh/nodepool: {{.Pool}}}
   tolerations:
     - {key: dedicated, operator: Exists}
     - {key: oci.oraclecloud.com/oke-is-preemptible, operator: Exists}
   containers:
     - name: main
       image: registry.example/app:1
-      resources: {requests: {cpu: "1", memory: 2Gi}}
+      resources: {requests: {cpu: "{{.CPU}}", memory: 2Gi}}
 `
 
 func render(t *testing.T, text string, data any) string {

@@ -121,7 +121,7 @@ func TestNodeClassesOfEveryKindLaunchChangeAndGo(t *testing.T) {
 			}
 			return ""
 		})
-		require.NoError(t, s.e.Apply(t.Context(), render(t, workload, pool)))
+		require.NoError(t, s.e.Apply(t.Context(), render(t, workload, pod{pool, pool, "1"})))
 	}
 	for _, pool := range pools {
 		s.eventually("a node of NodePool "+pool, func() string { return s.whatKeeps(pool) })
@@ -130,6 +130,7 @@ func TestNodeClassesOfEveryKindLaunchChangeAndGo(t *testing.T) {
 	s.checkExisting()
 	s.checkNew()
 	s.checkTagsInPlace()
+	s.checkLateFailure()
 	s.checkDrift()
 	s.checkDeletion()
 }
@@ -144,12 +145,38 @@ func (s *suite) whatKeeps(pool string) string {
 		booted, _ := s.e.Machines().Status(claim.Status.ProviderID)
 		return fmt.Sprintf("%v\nthe machine: %s %s\n%s", claim.Status.Conditions, booted.Phase, booted.Reason, booted.Console)
 	}
-	pod := &corev1.Pod{}
-	require.NoError(s.t, s.e.Client().Get(s.t.Context(), client.ObjectKey{Namespace: "default", Name: pool}, pod))
-	if pod.Status.Phase != corev1.PodRunning {
-		return fmt.Sprintf("the pod is %s: %v", pod.Status.Phase, pod.Status.Conditions)
+	return s.whatKeepsPod(pool)
+}
+
+func (s *suite) whatKeepsPod(name string) string {
+	p := &corev1.Pod{}
+	require.NoError(s.t, s.e.Client().Get(s.t.Context(), client.ObjectKey{Namespace: "default", Name: name}, p))
+	if p.Status.Phase != corev1.PodRunning {
+		return fmt.Sprintf("the pod is %s: %v", p.Status.Phase, p.Status.Conditions)
 	}
 	return ""
+}
+
+// event says whether there is one of a reason; name narrows it to an object.
+func (s *suite) event(reason, name string) bool {
+	s.t.Helper()
+	events := &corev1.EventList{}
+	require.NoError(s.t, s.e.Client().List(s.t.Context(), events))
+	return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+		return e.Reason == reason && (name == "" || e.InvolvedObject.Name == name)
+	})
+}
+
+// checkLateFailure: OCI accepts a launch and fails it afterwards; the pod gets another node within the test's patience, not after
+// core's deadline of 15 minutes.
+func (s *suite) checkLateFailure() {
+	s.t.Helper()
+	_, err := s.e.Simulator().Faults().Add(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Times: 1})
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.e.Apply(s.t.Context(), render(s.t, workload, pod{"unlucky", "new", "6"})))
+	s.eventually("the pod to run on its second node", func() string { return s.whatKeepsPod("unlucky") })
+	require.True(s.t, s.event("LaunchFailedLate", ""), "an event says what happened to the first")
+	require.NoError(s.t, s.e.Delete(s.t.Context(), render(s.t, workload, pod{"unlucky", "new", "6"})))
 }
 
 // checkModel: what the controller promised is never more than what the kubelet gives.
@@ -228,11 +255,7 @@ func (s *suite) checkDrift() {
 		}
 		return ""
 	})
-	events := &corev1.EventList{}
-	require.NoError(s.t, s.e.Client().List(s.t.Context(), events))
-	require.True(s.t, slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
-		return e.Reason == "BootVolumeDrifted" && e.InvolvedObject.Name == before.Name
-	}), "an event says what changed")
+	require.True(s.t, s.event("BootVolumeDrifted", before.Name), "an event says what changed")
 }
 
 // checkDeletion: a class in use waits for its nodes and then goes; nothing is left of what was launched.
@@ -244,7 +267,7 @@ func (s *suite) checkDeletion() {
 	require.NoError(s.t, s.e.Client().Delete(ctx, class))
 	require.NoError(s.t, s.e.Client().Get(ctx, client.ObjectKey{Name: "new"}, class), "it waits for its NodeClaim")
 	for _, pool := range pools {
-		require.NoError(s.t, s.e.Delete(ctx, render(s.t, workload, pool)))
+		require.NoError(s.t, s.e.Delete(ctx, render(s.t, workload, pod{pool, pool, "1"})))
 		nodePool := &karpv1.NodePool{}
 		nodePool.Name = pool
 		require.NoError(s.t, s.e.Client().Delete(ctx, nodePool))
