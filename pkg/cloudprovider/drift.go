@@ -1,9 +1,11 @@
 package cloudprovider
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/samber/lo"
@@ -29,6 +31,11 @@ const (
 	DriftReasonCompartment cloudprovider.DriftReason = "CompartmentDrifted"
 	// DriftReasonFaultDomain says that the class does not allow the node's fault domain any more.
 	DriftReasonFaultDomain cloudprovider.DriftReason = "FaultDomainDrifted"
+	// DriftReasonPlacement says that the node is in a compute cluster, cluster placement group or on a dedicated VM host that is
+	// none of the class's any more.
+	DriftReasonPlacement cloudprovider.DriftReason = "PlacementDrifted"
+	// DriftReasonFlex says that the class does not allow the node's size any more.
+	DriftReasonFlex cloudprovider.DriftReason = "FlexDrifted"
 )
 
 // driftReasonOf is the reason for a change of one static part of the class.
@@ -44,7 +51,7 @@ type drift struct {
 
 // driftChecks are asked in this order; the first that finds something is reported. Each reads memory only, and each finds
 // nothing while it lacks a value: a field that is missing must not hide the other checks, and must not replace nodes.
-var driftChecks = []func(*karpv1.NodeClaim, *v1alpha1.OciNodeClass) *drift{staticDrift, imageDrift, subnetDrift, compartmentDrift, faultDomainDrift}
+var driftChecks = []func(*karpv1.NodeClaim, *v1alpha1.OciNodeClass) *drift{staticDrift, imageDrift, subnetDrift, compartmentDrift, faultDomainDrift, placementDrift, flexDrift}
 
 // launchRecord is what a NodeClaim remembers of its launch for the checks above.
 func launchRecord(nodeClass *v1alpha1.OciNodeClass, launched instance.Launched) map[string]string {
@@ -55,6 +62,7 @@ func launchRecord(nodeClass *v1alpha1.OciNodeClass, launched instance.Launched) 
 	}
 	if launched.SubnetID != "" {
 		record[v1alpha1.AnnotationSubnetID] = launched.SubnetID
+		record[v1alpha1.AnnotationPlacementIDs] = strings.Join(launched.PlacementIDs, ",")
 		record[v1alpha1.AnnotationSecurityGroupIDs] = strings.Join(instance.SecurityGroupIDs(nodeClass), ",")
 	}
 	return record
@@ -146,4 +154,45 @@ func faultDomainDrift(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeCl
 		return nil
 	}
 	return &drift{reason: DriftReasonFaultDomain, was: is, now: strings.Join(nodeClass.Spec.Placement.FaultDomains, " or ")}
+}
+
+// placementDrift looks at what the node was launched into. A class that begins to select a place moves no node that has none:
+// which zones it would move to is not known before it launches.
+func placementDrift(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass) *drift {
+	is := nodeClaim.Annotations[v1alpha1.AnnotationPlacementIDs]
+	if is == "" || !nodeClass.StatusConditions().Get(v1alpha1.ConditionTypePlacementReady).IsTrue() {
+		return nil
+	}
+	var allowed []string
+	for _, z := range slices.Concat(nodeClass.Status.ComputeClusters, nodeClass.Status.ClusterPlacementGroups) {
+		allowed = append(allowed, z.ID)
+	}
+	for _, h := range nodeClass.Status.DedicatedVMHosts {
+		allowed = append(allowed, h.ID)
+	}
+	for _, id := range strings.Split(is, ",") {
+		if !slices.Contains(allowed, id) {
+			return &drift{reason: DriftReasonPlacement, was: id, now: cmp.Or(strings.Join(allowed, " or "), "nothing of the kind")}
+		}
+	}
+	return nil
+}
+
+// flexDrift holds the size that was launched against the class's bounds for flexible shapes.
+func flexDrift(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass) *drift {
+	flex := nodeClass.Spec.Flex
+	ocpus, errOCPUs := strconv.ParseFloat(nodeClaim.Annotations[v1alpha1.AnnotationInstanceOCPUs], 64)
+	memoryGB, errMemory := strconv.ParseFloat(nodeClaim.Annotations[v1alpha1.AnnotationInstanceMemoryGB], 64)
+	if flex == nil || errOCPUs != nil || errMemory != nil || ocpus <= 0 || nodeClaim.Labels[v1alpha1.LabelIsFlexible] != "true" {
+		return nil
+	}
+	was := fmt.Sprintf("%g OCPUs and %g GB", ocpus, memoryGB)
+	if r := flex.OCPUs; r != nil && ((r.Min != nil && ocpus < float64(*r.Min)) || (r.Max != nil && ocpus > float64(*r.Max))) {
+		return &drift{reason: DriftReasonFlex, was: was, now: "other bounds of OCPUs"}
+	}
+	perOCPU := memoryGB / ocpus * (1 << 30)
+	if r := flex.MemoryPerOCPU; r != nil && ((r.Min != nil && perOCPU < r.Min.AsApproximateFloat64()) || (r.Max != nil && perOCPU > r.Max.AsApproximateFloat64())) {
+		return &drift{reason: DriftReasonFlex, was: was, now: "other bounds of memory for each OCPU"}
+	}
+	return nil
 }

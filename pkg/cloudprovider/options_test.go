@@ -2,11 +2,13 @@ package cloudprovider_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
@@ -124,12 +126,19 @@ func TestDriftNamesWhatChanged(t *testing.T) {
 			others := lo.Without([]string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"}, s.live()[0].FD)
 			c.Spec.Placement = &v1alpha1.Placement{FaultDomains: others}
 		},
+		"PlacementDrifted": func(_ *v1alpha1.OciNodeClass, s *suite) {
+			s.annotate = map[string]string{v1alpha1.AnnotationPlacementIDs: "ocid1.dedicatedvmhost.oc1.phx.gone"}
+		},
+		"FlexDrifted": func(c *v1alpha1.OciNodeClass, _ *suite) {
+			c.Spec.Flex = &v1alpha1.Flex{OCPUs: &v1alpha1.OCPURange{Min: lo.ToPtr(int64(32))}}
+		},
 		"": func(c *v1alpha1.OciNodeClass, _ *suite) { // brought up to date on the instance, or of no concern to it
 			c.Spec.FreeFormTags = v1alpha1.FreeFormTags{"team": "web"}
 			c.Spec.Preemptible = &v1alpha1.Preemptible{PreserveBootVolume: lo.ToPtr(true)}
 			c.Status.SecurityGroups = nil
 			c.Spec.BootConfig.KMSKeyID = ""
 			c.Labels = map[string]string{"a": "b"}
+			c.Spec.Flex = &v1alpha1.Flex{OCPUs: &v1alpha1.OCPURange{Min: lo.ToPtr(int64(1)), Max: lo.ToPtr(int64(8))}, MemoryPerOCPU: &v1alpha1.MemoryRange{Min: lo.ToPtr(resource.MustParse("1Gi"))}}
 		},
 	} {
 		t.Run("reason "+reason, func(t *testing.T) {
@@ -143,6 +152,7 @@ func TestDriftNamesWhatChanged(t *testing.T) {
 			require.NoError(t, s.kube.Update(t.Context(), s.nodeClass))
 			s.nodeClass.Status = *status
 			require.NoError(t, s.kube.Status().Update(t.Context(), s.nodeClass))
+			maps.Copy(claim.Annotations, s.annotate)
 			s.region.Journal().Reset()
 			got, err = s.IsDrifted(t.Context(), claim)
 			require.NoError(t, err)

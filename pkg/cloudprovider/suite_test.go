@@ -46,6 +46,7 @@ type suite struct {
 	unavailable *capacity.Unavailable
 	nodeClass   *v1alpha1.OciNodeClass
 	nodePool    *karpv1.NodePool
+	annotate    map[string]string // what a test adds to a NodeClaim's annotations
 }
 
 func newSuite(t *testing.T, options ocisim.Options) *suite {

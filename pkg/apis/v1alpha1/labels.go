@@ -96,6 +96,8 @@ const (
 	AnnotationSubnetID = Group + "/subnet-id"
 	// AnnotationSecurityGroupIDs are the network security groups of the VNIC, comma-separated and in order.
 	AnnotationSecurityGroupIDs = Group + "/security-group-ids"
+	// AnnotationPlacementIDs are the compute cluster, cluster placement group or dedicated VM host of the instance.
+	AnnotationPlacementIDs = Group + "/placement-ids"
 	// AnnotationAppliedTags are the keys of the tags that the node class has put on the instance, as JSON.
 	AnnotationAppliedTags = Group + "/applied-tags"
 )

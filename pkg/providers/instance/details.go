@@ -9,7 +9,6 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
-	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
@@ -167,19 +166,6 @@ func retryToken(nodeClaim *karpv1.NodeClaim, details core.LaunchInstanceDetails)
 	}
 	sum := sha256.Sum256(append([]byte(string(nodeClaim.UID)+"\n"), body...))
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// subnetsFor lists the subnets that serve an availability domain, beginning at a place that the NodeClaim's UID decides, so
-// that nodes spread over them and a repeat begins at the same one.
-func subnetsFor(nodeClass *v1alpha1.OciNodeClass, availabilityDomain string, uid string) []v1alpha1.Subnet {
-	usable := lo.Filter(nodeClass.Status.Subnets, func(s v1alpha1.Subnet, _ int) bool {
-		return s.AvailabilityDomain == "" || s.AvailabilityDomain == availabilityDomain
-	})
-	if len(usable) == 0 {
-		return nil
-	}
-	first := spread(uid, len(usable))
-	return append(append([]v1alpha1.Subnet{}, usable[first:]...), usable[:first]...)
 }
 
 // spread chooses one of n by a NodeClaim's UID: evenly over many, and always the same for one.

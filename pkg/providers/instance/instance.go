@@ -63,8 +63,10 @@ type Provider interface {
 type Launched struct {
 	Instance  inventory.Instance
 	Candidate Candidate
-	// SubnetID is empty for an instance that was adopted.
-	SubnetID string
+	// SubnetID and PlacementIDs are what was asked for: the subnet; compute cluster, cluster placement group or dedicated VM host
+	// where the class has one. Both are empty for an instance that was adopted.
+	SubnetID     string
+	PlacementIDs []string
 }
 
 // Config are the settings of a DefaultProvider.
@@ -223,7 +225,7 @@ func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeCla
 		p.inventory.NoteLaunched(instance)
 		log.FromContext(ctx).Info("launched instance", "NodeClaim", klog.KObj(nodeClaim), "instance", instance.ID, "instance-type", next.candidate.Type.Name,
 			"zone", next.candidate.Offering.Zone(), "capacity-type", instance.CapacityType, "ocpus", instance.OCPUs, "memoryGB", instance.MemoryGB)
-		return Launched{Instance: instance, Candidate: next.candidate, SubnetID: next.subnet.ID}, nil
+		return Launched{Instance: instance, Candidate: next.candidate, SubnetID: next.subnet.ID, PlacementIDs: placementIDs(next.details)}, nil
 	}
 	p.learn(ctx, nodeClaim, next, err)
 	return Launched{}, fmt.Errorf("launching %s in %s: %w", next.candidate.Type.Name, next.candidate.Offering.Zone(), err)

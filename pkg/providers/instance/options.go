@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/bootstrap"
 )
 
@@ -192,6 +193,13 @@ func placeInDomain(details *core.LaunchInstanceDetails, nodeClass *v1alpha1.OciN
 		details.DedicatedVmHostId = &found.ID
 		details.FaultDomain = optional(found.FaultDomain)
 	}
+}
+
+// placementIDs are the places that a launch names, in order of their OCIDs.
+func placementIDs(details core.LaunchInstanceDetails) []string {
+	ids := lo.Compact([]string{oci.Value(details.ComputeClusterId), oci.Value(details.ClusterPlacementGroupId), oci.Value(details.DedicatedVmHostId)})
+	slices.Sort(ids)
+	return ids
 }
 
 // ownershipMetadata holds all ownership tags, for instances whose class leaves no room among the freeform tags.
