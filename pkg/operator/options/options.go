@@ -5,7 +5,6 @@ package options
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -71,12 +70,9 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	duration(&o.VirtualNode.GracePeriod, "virtual-node-grace-period", virtualnode.DefaultGracePeriod, "How long a virtual node that is not Ready any more still counts as there.")
 }
 
-// Parse implements core's Injectable; core's own options parse the same arguments.
+// Parse implements core's Injectable. Core's own options parse the same arguments first and answer --help.
 func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			os.Exit(0)
-		}
 		return fmt.Errorf("parsing flags: %w", err)
 	}
 	o.OCI.Auth = oci.AuthMethod(o.ociAuth)
