@@ -157,13 +157,19 @@ func (s *suite) whatKeepsPod(name string) string {
 	return ""
 }
 
-// event says whether there is one of a reason; name narrows it to an object.
-func (s *suite) event(reason, name string) bool {
+// eventuallyEvent waits for an event of a reason, which is written behind the back of what it tells about; name narrows it to an
+// object.
+func (s *suite) eventuallyEvent(reason, name string) {
 	s.t.Helper()
-	events := &corev1.EventList{}
-	require.NoError(s.t, s.e.Client().List(s.t.Context(), events))
-	return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
-		return e.Reason == reason && (name == "" || e.InvolvedObject.Name == name)
+	s.eventually("event "+reason, func() string {
+		events := &corev1.EventList{}
+		require.NoError(s.t, s.e.Client().List(s.t.Context(), events))
+		if slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+			return e.Reason == reason && (name == "" || e.InvolvedObject.Name == name)
+		}) {
+			return ""
+		}
+		return fmt.Sprintf("none among %d events", len(events.Items))
 	})
 }
 
@@ -175,7 +181,7 @@ func (s *suite) checkLateFailure() {
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.e.Apply(s.t.Context(), render(s.t, workload, pod{"unlucky", "new", "6"})))
 	s.eventually("the pod to run on its second node", func() string { return s.whatKeepsPod("unlucky") })
-	require.True(s.t, s.event("LaunchFailedLate", ""), "an event says what happened to the first")
+	s.eventuallyEvent("LaunchFailedLate", "") // what happened to the first
 	require.NoError(s.t, s.e.Delete(s.t.Context(), render(s.t, workload, pod{"unlucky", "new", "6"})))
 }
 
@@ -255,7 +261,7 @@ func (s *suite) checkDrift() {
 		}
 		return ""
 	})
-	require.True(s.t, s.event("BootVolumeDrifted", before.Name), "an event says what changed")
+	s.eventuallyEvent("BootVolumeDrifted", before.Name)
 }
 
 // checkDeletion: a class in use waits for its nodes and then goes; nothing is left of what was launched.
