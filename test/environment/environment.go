@@ -11,7 +11,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/samber/lo"
 	"golang.org/x/sync/errgroup"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -166,7 +168,9 @@ func (e *Environment) install(ctx context.Context) error {
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("no definitions in %s: run this inside the repository", filepath.Join(e.o.RepoDir, "pkg", "apis", "crds"))
 	}
-	if _, err := envtest.InstallCRDs(e.plane.RESTConfig(), envtest.CRDInstallOptions{CRDs: apis.CRDs, Paths: files}); err != nil {
+	// Copies, because installing writes into the definitions, and those of core are there once in a process.
+	core := lo.Map(apis.CRDs, func(d *apiextensionsv1.CustomResourceDefinition, _ int) *apiextensionsv1.CustomResourceDefinition { return d.DeepCopy() })
+	if _, err := envtest.InstallCRDs(e.plane.RESTConfig(), envtest.CRDInstallOptions{CRDs: core, Paths: files}); err != nil {
 		return fmt.Errorf("installing the custom resources: %w", err)
 	}
 	return e.plane.Apply(ctx, systemManifests)
