@@ -169,7 +169,9 @@ func (e *Environment) install(ctx context.Context) error {
 		return fmt.Errorf("no definitions in %s: run this inside the repository", filepath.Join(e.o.RepoDir, "pkg", "apis", "crds"))
 	}
 	// Copies, because installing writes into the definitions, and those of core are there once in a process.
-	core := lo.Map(apis.CRDs, func(d *apiextensionsv1.CustomResourceDefinition, _ int) *apiextensionsv1.CustomResourceDefinition { return d.DeepCopy() })
+	core := lo.Map(apis.CRDs, func(d *apiextensionsv1.CustomResourceDefinition, _ int) *apiextensionsv1.CustomResourceDefinition {
+		return d.DeepCopy()
+	})
 	if _, err := envtest.InstallCRDs(e.plane.RESTConfig(), envtest.CRDInstallOptions{CRDs: core, Paths: files}); err != nil {
 		return fmt.Errorf("installing the custom resources: %w", err)
 	}
