@@ -90,12 +90,20 @@ func shadow(node *corev1.Node) {
 	node.Status.Allocatable = allocatable
 }
 
-// markSkipped marks the pods that Karpenter leaves to virtual nodes in core's own words for a pod that wants no node of
+// markSkipped marks the pods that Karpenter leaves to virtual nodes, and those that are held back, in core's own words for a pod that wants no node of
 // Karpenter's. Core then ignores them without an event. They stay in the list: core's metrics need to see each pod decided.
 func (f *Filter) markSkipped(pods *corev1.PodList) {
 	snapshot, now := f.index.Snapshot(), f.clock.Now()
 	for i := range pods.Items {
-		if p := &pods.Items[i]; podutils.IsProvisionable(p) && f.decideAt(snapshot, now, p).Skip() {
+		p := &pods.Items[i]
+		if !podutils.IsProvisionable(p) {
+			continue
+		}
+		skip := f.decideAt(snapshot, now, p).Skip()
+		if !skip {
+			_, skip = f.held(p)
+		}
+		if skip {
 			mark(p)
 		}
 	}

@@ -1,9 +1,11 @@
 package virtualnode
 
 import (
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 )
 
@@ -15,6 +17,9 @@ type Filter struct {
 	index    *Index
 	clock    clock.PassiveClock
 	pending  *tracker
+	holders  []Holder
+	// wake looks at pods again; nil until the pod trigger exists.
+	wake atomic.Pointer[func([]types.NamespacedName)]
 }
 
 // NewFilter returns a filter for settings that have passed Config.Validate.

@@ -26,6 +26,8 @@ import (
 const (
 	// reminderInterval brings a skipped pod's event back before the API server forgets it after an hour.
 	reminderInterval = 30 * time.Minute
+	// heldInterval is how often a held pod is looked at when nobody releases it: often enough that a lost release costs little.
+	heldInterval = 15 * time.Second
 	// Core's own bounds for the controller that this one stands in for.
 	minReconciles, maxReconciles = 10, 1000
 )
@@ -71,6 +73,8 @@ func WrapControllers(cs []controller.Controller, f *Filter, recorder events.Reco
 func newPodTrigger(f *Filter, next coreTrigger, recorder events.Recorder, reader client.Reader) *podTrigger {
 	t := &podTrigger{filter: f, next: next, recorder: recorder, reader: reader}
 	f.index.OnChange(t.lookAgain)
+	wake := t.wakePods
+	f.wake.Store(&wake)
 	return t
 }
 
@@ -116,6 +120,9 @@ func (t *podTrigger) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if d.Skip() {
 		return reconcile.Result{RequeueAfter: nextLook(d)}, nil
 	}
+	if _, held := t.filter.held(p); held {
+		return reconcile.Result{RequeueAfter: heldInterval}, nil
+	}
 	return t.next.Reconcile(ctx, p)
 }
 
@@ -159,14 +166,4 @@ func (t *podTrigger) keepQueue(_ context.Context, q queue) error {
 }
 
 // lookAgain puts every skipped pod back into the queue: what virtual nodes, NodePools or namespaces are has changed.
-func (t *podTrigger) lookAgain() {
-	t.mu.Lock()
-	q := t.queue
-	t.mu.Unlock()
-	if q == nil {
-		return
-	}
-	for _, key := range t.filter.pending.skippedPods() {
-		q.Add(reconcile.Request{NamespacedName: key})
-	}
-}
+func (t *podTrigger) lookAgain() { t.wakePods(t.filter.pending.skippedPods()) }
