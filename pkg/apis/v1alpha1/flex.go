@@ -98,6 +98,14 @@ type Preemptible struct {
 	Taint PreemptibleTaint `json:"taint,omitempty"`
 }
 
+// FlexSizing is how sizes are found for the class; fallback holds where the class does not say.
+func (in *OciNodeClass) FlexSizing(fallback FlexSizing) FlexSizing {
+	if in.Spec.Flex == nil || in.Spec.Flex.Sizing == "" {
+		return fallback
+	}
+	return in.Spec.Flex.Sizing
+}
+
 // FlexBaselines are the baselines that the class allows, with the default filled in.
 func (in *OciNodeClass) FlexBaselines() []Baseline {
 	if in.Spec.Flex == nil || len(in.Spec.Flex.Baselines) == 0 {

@@ -1,6 +1,7 @@
 package instancetype
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type Provider interface {
 	Size(typeName string) (Size, bool)
 	// Resources predicts what a node of a size has. It fails when the shape is not known, or with ErrNotLoaded.
 	Resources(size Size, nodeClass *v1alpha1.OciNodeClass) (resources.Resources, error)
+	// Fitter finds the sizes at which a claim's node is launched. nodePool is the claim's, nil when it is not known.
+	Fitter(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) *Fitter
 }
 
 // InUse tells which instance types nodes have now. Their types are listed even when the grid would leave them out: core replaces nodes
@@ -48,6 +51,8 @@ type Settings struct {
 	Region string
 	// Pods says how many pods fit on a node.
 	Pods resources.PodLimits
+	// Sizing holds for node classes that do not say; Fit when empty.
+	Sizing v1alpha1.FlexSizing
 }
 
 // Dependencies of a DefaultProvider. InUse may be nil.
@@ -106,6 +111,7 @@ const maxLists = 512
 
 // NewProvider makes a provider; nothing is built before the first List.
 func NewProvider(deps Dependencies, settings Settings) *DefaultProvider {
+	settings.Sizing = cmp.Or(settings.Sizing, v1alpha1.FlexSizingFit)
 	return &DefaultProvider{deps: deps, settings: settings}
 }
 
