@@ -33,13 +33,14 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
 
 const (
-	// startTimeout bounds what is read before the controllers start.
-	startTimeout = time.Minute
+	// startMargin is how much longer than its first reads' setting the whole start may take.
+	startMargin = time.Minute
 	// shapesEvery and clusterEvery: Oracle ships shapes a few times a year, and a control plane upgrade takes many minutes.
 	shapesEvery  = 6 * time.Hour
 	clusterEvery = 10 * time.Minute
@@ -59,11 +60,15 @@ type Operator struct {
 	Launches      *nodeclass.LaunchOutcomes
 	ClassStatus   *nodeclass.StatusController
 	Unavailable   *capacity.Unavailable
+	Prices        *pricing.DefaultProvider
+	PriceFeed     *feed.Feed // nil when the price list is not read
 	InUse         *nodeclaim.InUseController
 	InstanceTypes instancetype.Provider
 	Instances     instance.Provider
 	CloudProvider *cloudprovider.CloudProvider
 	Filter        *virtualnode.Filter
+
+	priceRefresh time.Duration
 }
 
 // New makes the operator and reads the cluster and the shapes once: a controller that can not is not started, and says what is
@@ -77,7 +82,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, opts.StartTimeout+startMargin)
 	defer cancel()
 	overrides, err := discover(ctx, core, opts)
 	if err != nil {
@@ -95,10 +100,10 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Unavailable: capacity.NewUnavailable(core.Clock),
 		Filter:      virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
 	}
-	if op.Shapes, err = shape.NewProvider(client, opts.CompartmentID); err != nil {
+	if op.Shapes, err = shape.NewProvider(client, opts.CompartmentID, opts.ShapeOverrides...); err != nil {
 		return nil, err
 	}
-	if err := op.firstReads(ctx); err != nil {
+	if err := op.firstReads(ctx, opts.StartTimeout); err != nil {
 		return nil, err
 	}
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
@@ -108,12 +113,13 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	return op, op.makeProviders(opts)
 }
 
-// firstReads proves credentials, network and the rights to read before anything else happens.
-func (o *Operator) firstReads(ctx context.Context) error {
-	if err := o.Cluster.Refresh(ctx); err != nil {
+// firstReads proves credentials, network and the rights to read before anything else happens. What may go away by itself is tried again
+// within the limit.
+func (o *Operator) firstReads(ctx context.Context, limit time.Duration) error {
+	if err := refresh.First(ctx, o.Clock, limit, "cluster", o.Cluster.Refresh); err != nil {
 		return startError(err, "read clusters", "--cluster-id")
 	}
-	if err := o.Shapes.Refresh(ctx); err != nil {
+	if err := refresh.First(ctx, o.Clock, limit, "shapes", o.Shapes.Refresh); err != nil {
 		return startError(err, "inspect instances and compartments", "--compartment-id")
 	}
 	return nil
@@ -134,9 +140,16 @@ func startError(err error, right, flagName string) error {
 }
 
 func (o *Operator) makeProviders(opts *options.Options) error {
-	prices, err := pricing.NewProvider(pricing.Settings{})
+	prices, err := pricing.NewProvider(opts.Prices.Settings)
 	if err != nil {
 		return err
+	}
+	o.Prices = prices
+	if opts.Prices.Refresh {
+		if o.PriceFeed, err = feed.New(opts.Prices.Feed, prices, o.Clock); err != nil {
+			return err
+		}
+		o.priceRefresh = opts.Prices.Every
 	}
 	o.InUse = nodeclaim.NewInUseController(o.GetClient())
 	o.InstanceTypes = instancetype.NewProvider(
@@ -160,8 +173,8 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 // Controllers are the controllers of this project; Karpenter core's are its own.
 func (o *Operator) Controllers() []controller.Controller {
 	all := []controller.Controller{
-		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), AlreadyRead: true}),
-		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), AlreadyRead: true}),
+		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
+		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
 		refresh.NewController(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Do: o.Inventory.Refresh}),
 		o.ClassStatus,
 		nodeclass.NewNodesController(o.GetClient()),
@@ -171,6 +184,9 @@ func (o *Operator) Controllers() []controller.Controller {
 		nodeclaim.NewLabelsController(o.GetClient()),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory),
 		o.InUse,
+	}
+	if o.PriceFeed != nil {
+		all = append(all, refresh.NewController(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
 	}
 	return append(all, o.Filter.Controllers()...)
 }

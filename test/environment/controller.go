@@ -16,6 +16,7 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/simsource"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
+	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
 // The ServiceAccount whose rights the controller has when its RBAC manifests are applied.
@@ -58,6 +59,7 @@ func (e *Environment) tryController(ctx context.Context, kubeconfig string) erro
 	args := append([]string{
 		"--cluster-id", w.ClusterID, "--compartment-id", w.CompartmentID, "--cluster-endpoint", simsource.Endpoint(w),
 		"--oci-auth", "api-key", "--oci-config-file", e.ociConfig, "--oci-endpoint", e.sim.URL,
+		"--price-list-url", e.sim.URL + ocisim.PriceListPath,
 		"--metrics-port", metrics, "--health-probe-port", health, "--disable-leader-election",
 	}, e.o.ControllerArgs...)
 	child, err := process.Start(process.Spec{

@@ -53,7 +53,8 @@ type state struct {
 	oke             ClusterState
 	addons          []containerengine.Addon
 	virtualPools    *table[*virtualPool]
-	launchesPlaced  int // turns the choice of fault domain
+	prices          []byte // the price list once a price was set; nil: the embedded one
+	launchesPlaced  int    // turns the choice of fault domain
 }
 
 // workRequest is an asynchronous operation of the compute service.

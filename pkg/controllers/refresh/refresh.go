@@ -4,6 +4,7 @@ package refresh
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/awslabs/operatorpkg/reconciler"
@@ -14,8 +15,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// retryAfter is the first wait after a failure; it doubles up to the task's own interval.
-const retryAfter = 5 * time.Second
+const (
+	// retryAfter is the first wait after a failure; it doubles up to retryMost, or to the task's own interval where that is shorter. What is
+	// read every few hours is thus tried again within minutes.
+	retryAfter = 5 * time.Second
+	retryMost  = 5 * time.Minute
+	// spread is the part of a wait that is left to chance, so that replicas and tasks do not all read at once.
+	spread = 10
+)
 
 // Task is one thing to read again and again.
 type Task struct {
@@ -25,6 +32,8 @@ type Task struct {
 	Do func(context.Context) error
 	// Every gives the wait until the next read after a good one.
 	Every func() time.Duration
+	// Spread adds up to a tenth to the waits after good reads. Waits after failures always have it.
+	Spread bool
 	// AlreadyRead says that what is there was read just before the controllers start, so that the first read can wait.
 	AlreadyRead bool
 }
@@ -52,12 +61,17 @@ func (c *Controller) Register(_ context.Context, m manager.Manager) error {
 // at hand stays good.
 func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
 	every := c.task.Every()
+	next := every
+	if c.task.Spread {
+		next += jitter(every / spread)
+	}
 	if c.task.AlreadyRead {
 		c.task.AlreadyRead = false
-		return reconciler.Result{RequeueAfter: every}, nil
+		return reconciler.Result{RequeueAfter: next}, nil
 	}
 	if err := c.task.Do(ctx); err != nil {
-		wait := min(retryAfter<<min(c.failures, 10), every)
+		wait := min(retryAfter<<min(c.failures, 10), retryMost, every)
+		wait += jitter(wait / spread)
 		if c.failures&(c.failures+1) == 0 { // 1st, 2nd, 4th, 8th ... failure
 			log.FromContext(ctx).Error(err, "refresh failed, the last known data stays", "failures", c.failures+1, "retryAfter", wait.String())
 		}
@@ -65,7 +79,15 @@ func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
 		return reconciler.Result{RequeueAfter: wait}, nil
 	}
 	c.failures = 0
-	return reconciler.Result{RequeueAfter: every}, nil
+	return reconciler.Result{RequeueAfter: next}, nil
+}
+
+// jitter is a random time below the given one.
+func jitter(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return rand.N(most) //nolint:gosec // jitter is no secret
 }
 
 // Fixed is an Every that does not change.

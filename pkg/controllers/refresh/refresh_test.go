@@ -17,15 +17,41 @@ func TestAFailureIsRetriedSoonerThanTheInterval(t *testing.T) {
 		require.NoError(t, err)
 		return result.RequeueAfter
 	}
+	within := func(least time.Duration) {
+		t.Helper()
+		got := wait()
+		require.GreaterOrEqual(t, got, least)
+		require.LessOrEqual(t, got, least+least/10)
+	}
 	require.Equal(t, time.Minute, wait())
 	fail = errors.New("no answer")
 	for _, want := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute} {
-		require.Equal(t, want, wait())
+		within(want)
 	}
 	fail = nil
 	require.Equal(t, time.Minute, wait())
 	fail = errors.New("no answer")
-	require.Equal(t, 5*time.Second, wait(), "a good read forgets the failures")
+	within(5 * time.Second) // a good read forgets the failures
+}
+
+func TestWhatIsReadRarelyIsTriedAgainWithinMinutes(t *testing.T) {
+	fail := errors.New("no answer")
+	c := NewController(Task{Name: "x", Every: Fixed(12 * time.Hour), Spread: true, Do: func(context.Context) error { return fail }})
+	for range 30 {
+		result, err := c.Reconcile(t.Context())
+		require.NoError(t, err)
+		require.LessOrEqual(t, result.RequeueAfter, retryMost+retryMost/spread)
+	}
+	fail = nil
+	waits := map[time.Duration]bool{}
+	for range 20 {
+		result, err := c.Reconcile(t.Context())
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, result.RequeueAfter, 12*time.Hour)
+		require.LessOrEqual(t, result.RequeueAfter, 12*time.Hour+72*time.Minute)
+		waits[result.RequeueAfter] = true
+	}
+	require.Greater(t, len(waits), 1, "replicas do not stay in step")
 }
 
 func TestWhatWasJustReadIsNotReadAgain(t *testing.T) {

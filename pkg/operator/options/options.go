@@ -17,6 +17,9 @@ import (
 	"sigs.k8s.io/karpenter/pkg/utils/env"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
 
@@ -35,7 +38,14 @@ type Options struct {
 	OKEImageCompartmentID string
 	OCI                   oci.Config
 	VirtualNode           virtualnode.Config
+	// ShapeOverrides correct what is derived of shapes.
+	ShapeOverrides []shape.Override
+	Prices         Prices
+	// StartTimeout is how long the first reads from OCI are tried again before the controller gives up.
+	StartTimeout time.Duration
 
+	shapeOverrides           string
+	priceDiscounts           string
 	virtualNodeTaint         string
 	virtualNodeConsolidation string
 	virtualNodeDisabledRules string
@@ -43,6 +53,23 @@ type Options struct {
 }
 
 var _ coreoptions.Injectable = (*Options)(nil)
+
+// Prices say where prices come from.
+type Prices struct {
+	pricing.Settings
+	// Refresh reads the price list again and again; without it the prices that the controller came with stay.
+	Refresh bool
+	Feed    feed.Config
+	// Every is the time between two reads.
+	Every time.Duration
+}
+
+const (
+	defaultStartTimeout = 2 * time.Minute
+	// defaultPriceRefresh: Oracle changes list prices a few times a year.
+	defaultPriceRefresh = 12 * time.Hour
+	leastPriceRefresh   = time.Minute
+)
 
 // AddFlags implements core's Injectable.
 func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
@@ -67,6 +94,15 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.virtualNodeConsolidation, "virtual-node-consolidation", string(virtualnode.ConsolidationIgnore), "Whether consolidation may move pods onto virtual nodes: ignore or count.")
 	str(&o.virtualNodeDisabledRules, "virtual-node-disabled-rules", "", "Comma-separated names of the features that virtual nodes refuse by default and that yours accept.")
 	duration(&o.VirtualNode.OverflowAfter, "virtual-node-overflow-after", 0, "How long a pod meant for virtual nodes may be unschedulable before a managed node is bought for it. 0: never.")
+	duration(&o.StartTimeout, "start-timeout", defaultStartTimeout, "How long the first reads from OCI are tried again when the network or a service fails, before the controller gives up.")
+	str(&o.shapeOverrides, "shape-overrides", "", "Corrections for shapes that the controller does not know yet, as a YAML or JSON list such as "+
+		"[{match: VM.Standard.E7.*, arch: amd64, vcpusPerOcpu: 2, preemptible: true}], or @file with such a list.")
+	fs.BoolVarWithEnv(&o.Prices.Refresh, "price-refresh", envName("price-refresh"), true, "Whether Oracle's public price list is read again and again. If not, the prices that the controller came with stay.")
+	str(&o.Prices.Feed.URL, "price-list-url", feed.DefaultURL, "Where Oracle's public price list is read.")
+	duration(&o.Prices.Every, "price-refresh-interval", defaultPriceRefresh, "Time between two reads of the price list.")
+	duration(&o.Prices.Feed.Timeout, "price-refresh-timeout", feed.DefaultTimeout, "How long one read of the price list may take.")
+	str(&o.Prices.Currency, "price-currency", pricing.DefaultCurrency, "Currency of prices, as the price list has them.")
+	str(&o.priceDiscounts, "price-discounts", "", "Factors on list prices by shape, as comma-separated glob=factor such as VM.Standard.E5*=0.8,*=0.9; the first glob that matches counts.")
 	duration(&o.VirtualNode.GracePeriod, "virtual-node-grace-period", virtualnode.DefaultGracePeriod, "How long a virtual node that is not Ready any more still counts as there.")
 }
 
@@ -74,6 +110,9 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 	if err := fs.Parse(args); err != nil {
 		return fmt.Errorf("parsing flags: %w", err)
+	}
+	if fs.NArg() > 0 { // everything behind it was not read
+		return fmt.Errorf("argument %q belongs to no flag; give a flag that is true or false as --flag=false", fs.Arg(0))
 	}
 	o.OCI.Auth = oci.AuthMethod(o.ociAuth)
 	o.VirtualNode.Consolidation = virtualnode.Consolidation(o.virtualNodeConsolidation)
@@ -85,7 +124,51 @@ func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 		return fmt.Errorf("--virtual-node-taint: %w", err)
 	}
 	o.VirtualNode.Taint = taint
-	return o.validate()
+	return errors.Join(o.parsePrices(), o.parseShapeOverrides(), o.validate())
+}
+
+func (o *Options) parsePrices() error {
+	discounts, err := pricing.ParseDiscounts(o.priceDiscounts)
+	if err != nil {
+		return fmt.Errorf("--price-discounts: %w", err)
+	}
+	o.Prices.Discounts, o.Prices.Feed.Currency = discounts, o.Prices.Currency
+	var errs []error
+	if o.Prices.Currency == "" {
+		errs = append(errs, errors.New("--price-currency must not be empty"))
+	} else if err := o.Prices.Settings.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("--price-currency: %w", err))
+	}
+	if !o.Prices.Refresh {
+		if o.Prices.Currency != pricing.DefaultCurrency {
+			errs = append(errs, fmt.Errorf("--price-currency %s needs --price-refresh: the prices that the controller came with are in %s", o.Prices.Currency, pricing.DefaultCurrency))
+		}
+		return errors.Join(errs...)
+	}
+	if err := o.Prices.Feed.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("--price-list-url and --price-refresh-timeout: %w", err))
+	}
+	if o.Prices.Every < leastPriceRefresh {
+		errs = append(errs, fmt.Errorf("--price-refresh-interval %s is below %s", o.Prices.Every, leastPriceRefresh))
+	}
+	return errors.Join(errs...)
+}
+
+func (o *Options) parseShapeOverrides() error {
+	text := o.shapeOverrides
+	if file, isFile := strings.CutPrefix(text, "@"); isFile {
+		raw, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+		if err != nil {
+			return fmt.Errorf("--shape-overrides: %w", err)
+		}
+		text = string(raw)
+	}
+	overrides, err := shape.ParseOverrides(text)
+	if err != nil {
+		return fmt.Errorf("--shape-overrides: %w", err)
+	}
+	o.ShapeOverrides = overrides
+	return nil
 }
 
 // ToContext implements core's Injectable.
@@ -125,6 +208,9 @@ func (o *Options) validate() error {
 	}
 	if strings.ContainsAny(o.ClusterEndpoint, ":/ ") && net.ParseIP(o.ClusterEndpoint) == nil {
 		errs = append(errs, fmt.Errorf("--cluster-endpoint %q: want an address or host name without scheme and port", o.ClusterEndpoint))
+	}
+	if o.StartTimeout < 0 {
+		errs = append(errs, fmt.Errorf("--start-timeout %s is negative", o.StartTimeout))
 	}
 	errs = append(errs, o.OCI.Validate())
 	if err := o.VirtualNode.Validate(); err != nil {

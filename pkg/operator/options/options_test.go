@@ -3,13 +3,19 @@ package options
 import (
 	"flag"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	coreoptions "sigs.k8s.io/karpenter/pkg/operator/options"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
 
@@ -64,6 +70,64 @@ func TestMistakesAreNamed(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			_, err := parse(args...)
+			require.ErrorContains(t, err, want)
+		})
+	}
+}
+
+func TestPricesAndShapesHaveSettings(t *testing.T) {
+	o, err := parse(required...)
+	require.NoError(t, err)
+	require.True(t, o.Prices.Refresh, "on unless switched off")
+	require.Equal(t, feed.Config{URL: feed.DefaultURL, Currency: "USD", Timeout: 30 * time.Second}, o.Prices.Feed)
+	require.Equal(t, 12*time.Hour, o.Prices.Every)
+	require.Empty(t, o.Prices.Discounts)
+	require.Empty(t, o.ShapeOverrides)
+	require.Equal(t, 2*time.Minute, o.StartTimeout)
+
+	file := filepath.Join(t.TempDir(), "shapes.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("- match: VM.DenseIO.E6.*\n  preemptible: false\n  sizes: [{ocpus: 8, memoryGB: 96, localNvmeGB: 6800}]\n"), 0o600))
+	want := []shape.Override{{Match: "VM.DenseIO.E6.*", Preemptible: new(bool), Sizes: []shape.FlexSize{{OCPUs: 8, MemoryGB: 96, LocalNVMeGB: 6800}}}}
+	for _, text := range []string{"@" + file, `[{"match":"VM.DenseIO.E6.*","preemptible":false,"sizes":[{"ocpus":8,"memoryGB":96,"localNvmeGB":6800}]}]`} {
+		o, err = parse(append(required, "--shape-overrides", text)...)
+		require.NoError(t, err)
+		require.Equal(t, want, o.ShapeOverrides)
+	}
+	o, err = parse(append(required, "--price-refresh=false", "--price-refresh-interval", "0s", "--price-list-url", "")...)
+	require.NoError(t, err, "what is switched off needs no settings")
+	require.False(t, o.Prices.Refresh)
+	t.Setenv("PRICE_DISCOUNTS", "VM.Standard.E5*=0.8, *=0.9")
+	t.Setenv("PRICE_CURRENCY", "EUR")
+	t.Setenv("PRICE_LIST_URL", "http://127.0.0.1:1/prices")
+	o, err = parse(required...)
+	require.NoError(t, err)
+	require.Equal(t, []pricing.Discount{{Match: "VM.Standard.E5*", Factor: 0.8}, {Match: "*", Factor: 0.9}}, o.Prices.Discounts)
+	require.Equal(t, feed.Config{URL: "http://127.0.0.1:1/prices", Currency: "EUR", Timeout: 30 * time.Second}, o.Prices.Feed)
+	require.Equal(t, "EUR", o.Prices.Currency)
+}
+
+func TestMistakesInPricesAndShapesAreNamed(t *testing.T) {
+	for want, args := range map[string][]string{
+		`--price-discounts: price discount "VM.Standard.E5*" is not of the form glob=factor`: {"--price-discounts", "VM.Standard.E5*"},
+		`--price-discounts: price discount "*": factor "20%" is not a number`:                {"--price-discounts", "*=20%"},
+		`--price-discounts: price discount "*": factor 20 is not above 0 and at most 1`:      {"--price-discounts", "*=20"},
+		`--price-discounts: price discount: "[" is not a shell glob`:                         {"--price-discounts", "[=0.5"},
+		`--price-discounts: price discount: "" is not a shell glob`:                          {"--price-discounts", "=0.5"},
+		`--price-currency: currency "euro" is not a code`:                                    {"--price-currency", "euro"},
+		`--price-currency must not be empty`:                                                 {"--price-currency", ""},
+		`--price-currency EUR needs --price-refresh`:                                         {"--price-currency", "EUR", "--price-refresh=false"},
+		`--price-refresh-interval 1s is below 1m0s`:                                          {"--price-refresh-interval", "1s"},
+		`"oracle" is not the http or https URL of a price list`:                              {"--price-list-url", "oracle"},
+		`a timeout of 0s leaves no time`:                                                     {"--price-refresh-timeout", "0s"},
+		`--start-timeout -1s is negative`:                                                    {"--start-timeout", "-1s"},
+		`--shape-overrides: reading the list of shape overrides`:                             {"--shape-overrides", "{match: x}"},
+		`unknown field "ar"`: {"--shape-overrides", "[{match: x, ar: arm64}]"},
+		`shape override "x": arch "mips" is neither amd64 nor arm64`: {"--shape-overrides", "[{match: x, arch: mips}]"},
+		`argument "false" belongs to no flag`:                        {"--price-refresh", "false"},
+		`--shape-overrides: open /nowhere/x`:                         {"--shape-overrides", "@/nowhere/x"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			_, err := parse(append(required, args...)...)
 			require.ErrorContains(t, err, want)
 		})
 	}

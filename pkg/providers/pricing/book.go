@@ -32,8 +32,11 @@ func (r *row) priced(b *book) bool { return b.price(r.ocpu) > 0 || b.price(r.gpu
 
 // book is one immutable edition of the prices.
 type book struct {
-	parts map[string]float64 // part number -> price per unit
-	rows  []row
+	parts    map[string]float64 // part number -> price per unit
+	currency string             // of parts
+	// rate is how much of the currency a US dollar is, for figures that are known in US dollars only.
+	rate float64
+	rows []row
 	// matched remembers match's answers (*row by shape name): prices are asked for every size of a shape.
 	matched sync.Map
 }
@@ -43,7 +46,7 @@ func (b *book) price(p part) float64 {
 	if price, ok := b.parts[p.number]; ok && p.number != "" {
 		return price
 	}
-	return p.fallback
+	return p.fallback * b.rate
 }
 
 // match finds the row of a shape, nil when there is none.

@@ -6,7 +6,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
 
-// lastResort prices a shape per OCPU and GB when not even a relative has a price, which no shape of today needs. They are the highest
+// lastResort prices a shape in US dollars per OCPU and GB when not even a relative has a price, which no shape of today needs. They are the highest
 // unit prices of the list (DenseIO X7, A4 memory): a wrong price should rather keep karpenter from buying than make it buy.
 const (
 	lastResortPerOCPU = 0.1275
@@ -38,9 +38,9 @@ func (b *book) nearest(s *shape.Shape, ocpus, memoryGB float64, baseline Baselin
 	case best > 0:
 		return best
 	case s.GPUs > 0:
-		return float64(s.GPUs) * lastResortPerGPU
+		return float64(s.GPUs) * lastResortPerGPU * b.rate
 	default:
-		return max(ocpus, 1)*lastResortPerOCPU + memoryGB*lastResortPerGB
+		return (max(ocpus, 1)*lastResortPerOCPU + memoryGB*lastResortPerGB) * b.rate
 	}
 }
 

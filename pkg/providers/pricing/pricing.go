@@ -1,8 +1,6 @@
 package pricing
 
 import (
-	"fmt"
-	"maps"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -17,7 +15,11 @@ const (
 	// spotShare is the price of preemptible capacity as a share of on-demand: half, in every region (documentation of preemptible
 	// instances). It covers the compute parts; storage is billed in full.
 	spotShare = 0.5
-	gbPerTB   = 1000
+	// reservedShare is the price of an instance in a capacity reservation as a share of on-demand. The reservation is paid for whether it is
+	// used or not (85 % of the price while unused), so using it costs next to nothing more. The share keeps the order among reserved
+	// offerings, and the dearest shape of the list (112 $/h) still costs less than the smallest share of an OCPU bought on demand.
+	reservedShare = 1e-7
+	gbPerTB       = 1000
 
 	// DefaultCurrency is what the embedded price list is in.
 	DefaultCurrency = "USD"
@@ -58,6 +60,9 @@ type Provider interface {
 	OnDemand(s *shape.Shape, ocpus, memoryGB float64, baseline Baseline) (perHour float64, known bool)
 	// Spot is the same for preemptible capacity.
 	Spot(s *shape.Shape, ocpus, memoryGB float64) (perHour float64, known bool)
+	// Reserved is the same for an instance that fills a place in a capacity reservation: near zero, so that it is bought before anything
+	// else, and in the order of the on-demand prices.
+	Reserved(s *shape.Shape, ocpus, memoryGB float64) (perHour float64, known bool)
 	// BootVolume is the price of a boot volume, which on-demand and preemptible instances pay alike.
 	BootVolume(sizeGB, vpusPerGB int64) float64
 	// BlockStorage is the price of any number of boot and block volumes by the two sums that they are billed by: their GB, and their GB
@@ -67,34 +72,6 @@ type Provider interface {
 	Generation() uint64
 }
 
-// Discount lowers the price of the shapes that match, for a contract's rates.
-type Discount struct {
-	// Match is a shell glob over shape names.
-	Match string
-	// Factor multiplies the list price; 0.8 is 20 % off. It must lie in (0, 1].
-	Factor float64
-}
-
-// Settings of a DefaultProvider. The zero value is list prices in US dollars.
-type Settings struct {
-	Currency string
-	// Discounts apply to on-demand and preemptible compute; the first that matches counts.
-	Discounts []Discount
-}
-
-// Validate says what is wrong with the settings.
-func (s Settings) Validate() error {
-	for _, d := range s.Discounts {
-		if _, err := path.Match(d.Match, ""); err != nil || d.Match == "" {
-			return fmt.Errorf("price discount: %q is not a shell glob over shape names", d.Match)
-		}
-		if !(d.Factor > 0 && d.Factor <= 1) {
-			return fmt.Errorf("price discount %q: factor %v is not above 0 and at most 1", d.Match, d.Factor)
-		}
-	}
-	return nil
-}
-
 // DefaultProvider prices shapes from an edition of the public price list.
 type DefaultProvider struct {
 	settings   Settings
@@ -102,6 +79,8 @@ type DefaultProvider struct {
 	generation atomic.Uint64
 	// updating serialises Update; readers never take it.
 	updating sync.Mutex
+	// embedded are the prices in US dollars that the provider began with, which tell the rate of another currency.
+	embedded map[string]float64
 }
 
 var _ Provider = (*DefaultProvider)(nil)
@@ -109,11 +88,11 @@ var _ Provider = (*DefaultProvider)(nil)
 // NewProvider starts from the embedded price list. With a currency other than US dollars the embedded list does not apply: then the
 // prices are relative ones in US dollars until the first Update.
 func NewProvider(settings Settings) (*DefaultProvider, error) {
-	if err := settings.Validate(); err != nil {
-		return nil, err
-	}
 	if settings.Currency == "" {
 		settings.Currency = DefaultCurrency
+	}
+	if err := settings.Validate(); err != nil {
+		return nil, err
 	}
 	parts, err := parseProducts(pricelist.Products(), DefaultCurrency)
 	if err != nil {
@@ -123,38 +102,10 @@ func NewProvider(settings Settings) (*DefaultProvider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &DefaultProvider{settings: settings}
-	p.current.Store(&book{parts: parts, rows: rows})
+	p := &DefaultProvider{settings: settings, embedded: parts}
+	p.current.Store(&book{parts: parts, currency: DefaultCurrency, rate: 1, rows: rows})
 	p.generation.Store(1)
 	return p, nil
-}
-
-// Update takes over a newer price list (the body of the price API's answer). On an error, or when the list lacks the parts of shapes
-// that had a price (a truncated answer), the old prices stay. It returns whether anything changed.
-func (p *DefaultProvider) Update(list []byte) (bool, error) {
-	parts, err := parseProducts(list, p.settings.Currency)
-	if err != nil {
-		return false, err
-	}
-	p.updating.Lock()
-	defer p.updating.Unlock()
-	old := p.current.Load()
-	for i := range old.rows {
-		for _, part := range []part{old.rows[i].ocpu, old.rows[i].memory, old.rows[i].gpu, old.rows[i].nvme} {
-			if _, had := old.parts[part.number]; !had {
-				continue
-			}
-			if _, has := parts[part.number]; !has {
-				return false, fmt.Errorf("the new price list lacks part %s of shapes %s; keeping the old prices", part.number, old.rows[i].pattern)
-			}
-		}
-	}
-	if maps.Equal(old.parts, parts) {
-		return false, nil
-	}
-	p.current.Store(&book{parts: parts, rows: old.rows})
-	p.generation.Add(1)
-	return true, nil
 }
 
 // Generation implements Provider.
@@ -177,6 +128,15 @@ func (p *DefaultProvider) Spot(s *shape.Shape, ocpus, memoryGB float64) (float64
 	price, known := p.OnDemand(s, ocpus, memoryGB, BaselineFull)
 	return price * spotShare, known
 }
+
+// Reserved implements Provider.
+func (p *DefaultProvider) Reserved(s *shape.Shape, ocpus, memoryGB float64) (float64, bool) {
+	price, known := p.OnDemand(s, ocpus, memoryGB, BaselineFull)
+	return price * reservedShare, known
+}
+
+// Currency is what the prices are in now: US dollars until the first Update in another currency.
+func (p *DefaultProvider) Currency() string { return p.current.Load().currency }
 
 // BootVolume implements Provider.
 func (p *DefaultProvider) BootVolume(sizeGB, vpusPerGB int64) float64 {

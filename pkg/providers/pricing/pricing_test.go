@@ -184,14 +184,20 @@ func TestANewPriceListTakesEffectAndABadOneChangesNothing(t *testing.T) {
 
 	changed, err := p.Update(pricelist.Products())
 	require.NoError(t, err)
-	require.False(t, changed)
+	require.Empty(t, changed)
 	require.Equal(t, generation, p.Generation())
 
 	for says, list := range map[string][]byte{
-		"no JSON":           []byte("<html>503</html>"),
-		"an empty list":     []byte(`{"items":[]}`),
-		"another currency":  []byte(strings.ReplaceAll(string(pricelist.Products()), `"USD"`, `"EUR"`)),
-		"a part is missing": repriced(t, "B93113", 0, true),
+		"no JSON":                        []byte("<html>503</html>"),
+		"an empty list":                  []byte(`{"items":[]}`),
+		"another currency":               []byte(strings.ReplaceAll(string(pricelist.Products()), `"USD"`, `"EUR"`)),
+		"a part is missing":              repriced(t, "B93113", 0, true),
+		"the part of volumes is missing": repriced(t, "B91961", 0, true),
+		"a part became free":             repriced(t, "B93113", 0, false),
+		"a price of another unit":        repriced(t, "B93113", 0.025*744, false),
+		"a price of nearly nothing":      repriced(t, "B91961", 0.0001, false),
+		"a truncated list":               pricelist.Products()[:len(pricelist.Products())/2],
+		"nothing":                        nil,
 	} {
 		_, err := p.Update(list)
 		require.Error(t, err, says)
@@ -200,7 +206,7 @@ func TestANewPriceListTakesEffectAndABadOneChangesNothing(t *testing.T) {
 
 	changed, err = p.Update(repriced(t, "B93113", 0.05, false))
 	require.NoError(t, err)
-	require.True(t, changed)
+	require.Equal(t, []pricing.Change{{Part: "B93113", From: 0.025, To: 0.05}}, changed)
 	require.Greater(t, p.Generation(), generation)
 	price, _ := p.OnDemand(e4, 2, 16, pricing.BaselineFull)
 	require.InDelta(t, 0.124, price, 1e-9)

@@ -2,7 +2,6 @@ package shape
 
 import (
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -17,31 +16,6 @@ const (
 	// minVMVNICs is what a VM can have when its record does not say: two, as on every documented VM shape but the free one.
 	minVMVNICs = 2
 )
-
-// Override corrects what the rules derive, for shapes that did not exist when the rules were written. Only set fields count.
-type Override struct {
-	// Match is a shell glob over shape names, such as VM.Standard.E7.*.
-	Match           string `json:"match"`
-	Arch            string `json:"arch,omitempty"`
-	CPUManufacturer string `json:"cpuManufacturer,omitempty"`
-	VCPUsPerOCPU    int    `json:"vcpusPerOCPU,omitempty"`
-	GPUManufacturer string `json:"gpuManufacturer,omitempty"`
-	Preemptible     *bool  `json:"preemptible,omitempty"`
-}
-
-// Validate says what is wrong with an override.
-func (o Override) Validate() error {
-	if _, err := path.Match(o.Match, ""); err != nil || o.Match == "" {
-		return fmt.Errorf("shape override: %q is not a shell glob over shape names", o.Match)
-	}
-	if o.Arch != "" && o.Arch != ArchAMD64 && o.Arch != ArchARM64 {
-		return fmt.Errorf("shape override %q: arch %q is neither %s nor %s", o.Match, o.Arch, ArchAMD64, ArchARM64)
-	}
-	if o.VCPUsPerOCPU < 0 || o.VCPUsPerOCPU > 8 {
-		return fmt.Errorf("shape override %q: %d vCPUs an OCPU is not between 1 and 8", o.Match, o.VCPUsPerOCPU)
-	}
-	return nil
-}
 
 // FromRecord makes a Shape of one record of ListShapes. Zones are left empty. It returns false for a record without a name.
 func FromRecord(record core.Shape, overrides []Override) (*Shape, bool) {
@@ -72,6 +46,9 @@ func FromRecord(record core.Shape, overrides []Override) (*Shape, bool) {
 		s.Baselines = append(s.Baselines, string(b))
 	}
 	s.MinBaselineOCPUs = float64(oci.Value(record.MinTotalBaselineOcpusRequired))
+	if s.Category == CategoryGPU && s.GPUs == 0 {
+		s.Warnings = append(s.Warnings, "by its name the shape has GPUs, but its record says nothing of them: taken as without")
+	}
 	applyOverrides(s, overrides)
 	applyPlatform(s, record.PlatformConfigOptions)
 	if !s.Flexible && (s.OCPUs <= 0 || s.MemoryGB <= 0) {
@@ -146,30 +123,4 @@ func applyFlexRanges(s *Shape, record core.Shape) {
 		s.OCPURange.Max, s.MemoryRange.Max = min(s.OCPURange.Max, limit.ocpus), min(s.MemoryRange.Max, limit.memoryGB)
 	}
 	s.Sizes = documentedSizes[s.Name]
-}
-
-// applyOverrides lets the first override that matches the name win.
-func applyOverrides(s *Shape, overrides []Override) {
-	for _, o := range overrides {
-		if ok, err := path.Match(o.Match, s.Name); err != nil || !ok {
-			continue
-		}
-		if o.Arch != "" {
-			s.Arch = o.Arch
-		}
-		if o.CPUManufacturer != "" {
-			s.CPUManufacturer = o.CPUManufacturer
-		}
-		if o.VCPUsPerOCPU > 0 {
-			s.VCPUsPerOCPU = o.VCPUsPerOCPU
-		}
-		if o.GPUManufacturer != "" && s.GPUs > 0 {
-			s.GPUManufacturer = o.GPUManufacturer
-		}
-		if o.Preemptible != nil {
-			s.Preemptible = *o.Preemptible
-		}
-		s.Warnings = nil
-		return
-	}
 }

@@ -152,6 +152,7 @@ func (p *DefaultProvider) publish(ctx context.Context, domains []AvailabilityDom
 		return
 	}
 	p.current.Store(next)
+	report(next)
 	logChange(ctx, old, next)
 }
 
@@ -177,7 +178,7 @@ func logChange(ctx context.Context, old, next *Snapshot) {
 			}
 		}
 		for _, warning := range s.Warnings {
-			logger.Info("shape needs a look; an override can correct it", "shape", s.Name, "warning", warning)
+			logger.Info("shape needs a look; --shape-overrides can correct it", "shape", s.Name, "warning", warning)
 		}
 	}
 }

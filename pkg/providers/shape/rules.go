@@ -72,18 +72,19 @@ var processors = map[string]processor{
 	"GPU.GB300": {ArchARM64, "nvidia", 1, false, assumed, documented},
 }
 
-// documentedSizes are the only sizes of flexible shapes whose answer from ListShapes is wider than what can be launched.
+// documentedSizes are the only sizes of flexible shapes whose answer from ListShapes is wider than what can be launched (documented; that a
+// launch of another size is refused was not seen).
 var documentedSizes = map[string][]FlexSize{
 	"VM.DenseIO.E4.Flex": {{8, 128, 6800}, {16, 256, 13600}, {32, 512, 27200}},
 	"VM.DenseIO.E5.Flex": {{8, 96, 6800}, {16, 192, 13600}, {24, 288, 20400}, {32, 384, 27200}, {40, 480, 34000}, {48, 576, 40800}},
 }
 
-// documentedMaxima are upper bounds where the documentation is below ListShapes and nobody has seen the larger size run.
+// documentedMaxima are upper bounds where the documentation is below ListShapes and nobody has seen the larger size run (documented).
 var documentedMaxima = map[string]struct{ ocpus, memoryGB float64 }{
 	"VM.Standard.A1.Flex": {76, 472},
 }
 
-// gpuNames are the GPU models that the shape's name does not tell.
+// gpuNames are the GPU models that the shape's name does not tell (documented).
 var gpuNames = map[string]string{"GPU2": "p100", "GPU3": "v100", "GPU4": "a100"}
 
 var (
@@ -168,7 +169,8 @@ func guessProcessor(p parsedName, description string) processor {
 
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
-// gpuOf tells a GPU's model and vendor: AMD's models are MI..., all others are NVIDIA's (every GPU shape up to GB300).
+// gpuOf tells a GPU's model and vendor: AMD's models are MI..., all others are NVIDIA's. Documented for every GPU shape up to GB300, assumed for
+// later ones, where the description decides if it names a vendor. RDMA, local NVMe and the number of GPUs need no rule: the record has them.
 func gpuOf(p parsedName, description string) (name, manufacturer string) {
 	name, ok := gpuNames[p.model]
 	if !ok {

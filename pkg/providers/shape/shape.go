@@ -51,10 +51,10 @@ type BandwidthRule struct {
 
 // FlexSize is a size of a flexible shape that is documented as one of few choices.
 type FlexSize struct {
-	OCPUs    float64
-	MemoryGB float64
+	OCPUs    float64 `json:"ocpus"`
+	MemoryGB float64 `json:"memoryGB"`
 	// LocalNVMeGB is the local NVMe storage that comes with the size.
-	LocalNVMeGB float64
+	LocalNVMeGB float64 `json:"localNvmeGB,omitempty"`
 }
 
 // Shape is what is known of one OCI shape. "GB" of memory is what OCI calls GB and is 2^30 bytes (a 16 GB VM is a 16 GiB VM).

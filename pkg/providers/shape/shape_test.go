@@ -171,7 +171,11 @@ func TestUnknownShapesAreOfferedWithAWarningAndTheCautiousGuess(t *testing.T) {
 		{"a new Grace machine", "BM.GPU.GB500.4", "NVIDIA® Grace™", "arm64", 1, "nvidia"},
 	} {
 		t.Run(tc.says, func(t *testing.T) {
-			s, ok := shape.FromRecord(core.Shape{Shape: &tc.name, ProcessorDescription: &tc.description, Ocpus: common.Float32(1), MemoryInGBs: common.Float32(16)}, nil)
+			record := core.Shape{Shape: &tc.name, ProcessorDescription: &tc.description, Ocpus: common.Float32(1), MemoryInGBs: common.Float32(16)}
+			if strings.Contains(tc.name, "GPU") {
+				record.Gpus = common.Int(4)
+			}
+			s, ok := shape.FromRecord(record, nil)
 			require.True(t, ok)
 			require.False(t, s.Known)
 			require.Len(t, s.Warnings, 1)
@@ -194,17 +198,16 @@ func TestRecordsWithNothingInThemDoNoHarm(t *testing.T) {
 	require.NotEmpty(t, s.Warnings)
 }
 
-func TestAnOverrideCorrectsTheRules(t *testing.T) {
-	record := core.Shape{Shape: common.String("VM.Standard.A6.Flex"), Ocpus: common.Float32(1), MemoryInGBs: common.Float32(6)}
-	s, ok := shape.FromRecord(record, []shape.Override{{Match: "VM.Standard.A6.*", VCPUsPerOCPU: 2, Preemptible: common.Bool(true), CPUManufacturer: "arm"}})
-	require.True(t, ok)
-	require.Equal(t, 2, s.VCPUsPerOCPU)
-	require.True(t, s.Preemptible)
-	require.Equal(t, "arm", s.CPUManufacturer)
-	require.Equal(t, "arm64", s.Arch)
-	require.Empty(t, s.Warnings)
-
-	for _, bad := range []shape.Override{{Match: ""}, {Match: "["}, {Match: "*", Arch: "mips"}, {Match: "*", VCPUsPerOCPU: 100}} {
-		require.Error(t, bad.Validate())
+// recordOf is the catalogue's record of a shape.
+func recordOf(t *testing.T, name string) core.Shape {
+	t.Helper()
+	records, err := data.Shapes()
+	require.NoError(t, err)
+	for _, record := range records {
+		if *record.Shape == name {
+			return record
+		}
 	}
+	require.Fail(t, "no record of "+name)
+	return core.Shape{}
 }
