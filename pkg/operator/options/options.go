@@ -56,7 +56,7 @@ var _ coreoptions.Injectable = (*Options)(nil)
 
 // Prices say where prices come from.
 type Prices struct {
-	pricing.Settings
+	Settings pricing.Settings
 	// Refresh reads the price list again and again; without it the prices that the controller came with stay.
 	Refresh bool
 	Feed    feed.Config
@@ -101,7 +101,7 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.Prices.Feed.URL, "price-list-url", feed.DefaultURL, "Where Oracle's public price list is read.")
 	duration(&o.Prices.Every, "price-refresh-interval", defaultPriceRefresh, "Time between two reads of the price list.")
 	duration(&o.Prices.Feed.Timeout, "price-refresh-timeout", feed.DefaultTimeout, "How long one read of the price list may take.")
-	str(&o.Prices.Currency, "price-currency", pricing.DefaultCurrency, "Currency of prices, as the price list has them.")
+	str(&o.Prices.Settings.Currency, "price-currency", pricing.DefaultCurrency, "Currency of prices, as the price list has them.")
 	str(&o.priceDiscounts, "price-discounts", "", "Factors on list prices by shape, as comma-separated glob=factor such as VM.Standard.E5*=0.8,*=0.9; the first glob that matches counts.")
 	duration(&o.VirtualNode.GracePeriod, "virtual-node-grace-period", virtualnode.DefaultGracePeriod, "How long a virtual node that is not Ready any more still counts as there.")
 }
@@ -132,16 +132,16 @@ func (o *Options) parsePrices() error {
 	if err != nil {
 		return fmt.Errorf("--price-discounts: %w", err)
 	}
-	o.Prices.Discounts, o.Prices.Feed.Currency = discounts, o.Prices.Currency
+	o.Prices.Settings.Discounts, o.Prices.Feed.Currency = discounts, o.Prices.Settings.Currency
 	var errs []error
-	if o.Prices.Currency == "" {
+	if o.Prices.Settings.Currency == "" {
 		errs = append(errs, errors.New("--price-currency must not be empty"))
 	} else if err := o.Prices.Settings.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("--price-currency: %w", err))
 	}
 	if !o.Prices.Refresh {
-		if o.Prices.Currency != pricing.DefaultCurrency {
-			errs = append(errs, fmt.Errorf("--price-currency %s needs --price-refresh: the prices that the controller came with are in %s", o.Prices.Currency, pricing.DefaultCurrency))
+		if o.Prices.Settings.Currency != pricing.DefaultCurrency {
+			errs = append(errs, fmt.Errorf("--price-currency %s needs --price-refresh: the prices that the controller came with are in %s", o.Prices.Settings.Currency, pricing.DefaultCurrency))
 		}
 		return errors.Join(errs...)
 	}
@@ -157,7 +157,7 @@ func (o *Options) parsePrices() error {
 func (o *Options) parseShapeOverrides() error {
 	text := o.shapeOverrides
 	if file, isFile := strings.CutPrefix(text, "@"); isFile {
-		raw, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+		raw, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("--shape-overrides: %w", err)
 		}

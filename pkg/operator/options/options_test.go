@@ -81,7 +81,7 @@ func TestPricesAndShapesHaveSettings(t *testing.T) {
 	require.True(t, o.Prices.Refresh, "on unless switched off")
 	require.Equal(t, feed.Config{URL: feed.DefaultURL, Currency: "USD", Timeout: 30 * time.Second}, o.Prices.Feed)
 	require.Equal(t, 12*time.Hour, o.Prices.Every)
-	require.Empty(t, o.Prices.Discounts)
+	require.Empty(t, o.Prices.Settings.Discounts)
 	require.Empty(t, o.ShapeOverrides)
 	require.Equal(t, 2*time.Minute, o.StartTimeout)
 
@@ -101,9 +101,9 @@ func TestPricesAndShapesHaveSettings(t *testing.T) {
 	t.Setenv("PRICE_LIST_URL", "http://127.0.0.1:1/prices")
 	o, err = parse(required...)
 	require.NoError(t, err)
-	require.Equal(t, []pricing.Discount{{Match: "VM.Standard.E5*", Factor: 0.8}, {Match: "*", Factor: 0.9}}, o.Prices.Discounts)
+	require.Equal(t, []pricing.Discount{{Match: "VM.Standard.E5*", Factor: 0.8}, {Match: "*", Factor: 0.9}}, o.Prices.Settings.Discounts)
 	require.Equal(t, feed.Config{URL: "http://127.0.0.1:1/prices", Currency: "EUR", Timeout: 30 * time.Second}, o.Prices.Feed)
-	require.Equal(t, "EUR", o.Prices.Currency)
+	require.Equal(t, "EUR", o.Prices.Settings.Currency)
 }
 
 func TestMistakesInPricesAndShapesAreNamed(t *testing.T) {
