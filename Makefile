@@ -53,7 +53,7 @@ build: ## Build the controller, the kubectl plugin and the demo into bin/.
 	@go build -trimpath -o $(BIN)/demo ./test/demo
 
 .PHONY: tools
-tools: ## Build the Kubernetes control plane and kwok into bin/.
+tools: ## Build the Kubernetes control plane, kwok and helm into bin/.
 	@go run ./tools/build --bin $(BIN) --group cluster
 
 .PHONY: dev-tools
@@ -61,8 +61,9 @@ dev-tools: ## Build the generators and linters into bin/.
 	@go run ./tools/build --bin $(BIN) --group lint
 
 .PHONY: generate
-generate: dev-tools ## Write the generated files: deep copies, CustomResourceDefinitions, reference.
+generate: dev-tools ## Write the generated files: deep copies, CustomResourceDefinitions (also the chart's), reference.
 	@$(BIN)/controller-gen object paths=./pkg/apis/... crd output:crd:dir=pkg/apis/crds
+	@install -m 0644 pkg/apis/crds/*.yaml "$$(go list -m -f '{{.Dir}}' sigs.k8s.io/karpenter)"/pkg/apis/crds/*.yaml charts/karpenter-oke-crd/files/
 	@go run ./tools/apidoc
 
 .PHONY: verify

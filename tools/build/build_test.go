@@ -143,7 +143,7 @@ func TestChoose(t *testing.T) {
 	require.Equal(t, rows, all)
 	cluster, err := choose(rows, groupCluster, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{"etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubectl", "kwok"}, names(cluster))
+	require.Equal(t, []string{"etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kubectl", "kwok", "helm"}, names(cluster))
 	_, err = choose(rows, "all", []string{"kube-apiservre"})
 	require.ErrorContains(t, err, `no tool "kube-apiservre"; tools: etcd`)
 	_, err = choose(rows, "none", nil)

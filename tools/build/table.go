@@ -5,13 +5,14 @@ const (
 	kubernetesVersion = "v1.36.3"
 	etcdVersion       = "v3.7.3"
 	kwokVersion       = "v0.8.0"
+	helmVersion       = "v4.3.0"
 	controllerGen     = "v0.23.0"
 	golangciLint      = "v2.15.0"
 )
 
 // Groups of tools, for --group.
 const (
-	groupCluster = "cluster" // runs a control plane
+	groupCluster = "cluster" // runs a control plane and installs into it
 	groupLint    = "lint"    // generates and checks code
 )
 
@@ -49,6 +50,8 @@ func table() []tool {
 		kubernetesTool("kubectl", 44),
 		{Name: "kwok", Group: groupCluster, Module: "kwok", Require: "sigs.k8s.io/kwok", Package: "sigs.k8s.io/kwok/cmd/kwok",
 			Version: kwokVersion, LDFlags: "-X sigs.k8s.io/kwok/pkg/consts.Version=" + kwokVersion, Weight: 136},
+		{Name: "helm", Group: groupCluster, Module: "helm", Require: "helm.sh/helm/v4", Package: "helm.sh/helm/v4/cmd/helm",
+			Version: helmVersion, LDFlags: "-X helm.sh/helm/v4/internal/version.version=" + helmVersion, Weight: 120},
 		{Name: "controller-gen", Group: groupLint, Module: "controller-gen", Require: "sigs.k8s.io/controller-tools", Package: "sigs.k8s.io/controller-tools/cmd/controller-gen",
 			Version: controllerGen, Weight: 30},
 		{Name: "golangci-lint", Group: groupLint, Module: "golangci-lint", Require: "github.com/golangci/golangci-lint/v2", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint",
