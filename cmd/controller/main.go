@@ -58,6 +58,7 @@ func run(ctx context.Context, op *operator.Operator) error {
 	controllers := corecontrollers.NewControllers(ctx, op.Manager, op.Clock, filtered, op.EventRecorder, cloudProvider,
 		undecorated, clusterState, op.InstanceTypeStore, op.PredictionStore)
 	controllers = lo.Must(virtualnode.WrapControllers(controllers, op.Filter, op.EventRecorder, op.GetClient()))
+	controllers = lo.Must(virtualnode.WrapNodeMetrics(controllers, op.Filter, clusterState))
 
 	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers()...)
 	// Core's Start panics beyond the reach of main, for example when a port is in use, and does not end on a signal.

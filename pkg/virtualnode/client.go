@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	autoscalingv1beta1 "sigs.k8s.io/karpenter/pkg/apis/autoscaling/v1beta1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/operator/injection"
 	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
@@ -32,6 +33,9 @@ func NewClient(c client.Client, f *Filter) client.Client {
 // Get shows virtual nodes without room for pods, so that core never plans a pod onto one. They stay nodes in every other respect:
 // core counts the pods on them for topology and affinity.
 func (c *filteringClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if buffer, ok := obj.(*autoscalingv1beta1.CapacityBuffer); ok {
+		return c.getBuffer(ctx, key, buffer, opts...)
+	}
 	if err := c.Client.Get(ctx, key, obj, opts...); err != nil {
 		return err
 	}
@@ -41,10 +45,13 @@ func (c *filteringClient) Get(ctx context.Context, key client.ObjectKey, obj cli
 	return nil
 }
 
-// List changes two lists of core's. Pods without a node: those that Decide skips come marked. Pods of a node, when the
+// List hides buffers (see listBuffers) and changes two lists of core's. Pods without a node: those that Decide skips come marked. Pods of a node, when the
 // provisioner asks: it does so only for nodes that are going away, to buy room for their pods beforehand; those that a virtual
 // node is about to take are left out. All else, other controllers' lists of a node's pods included, passes unchanged.
 func (c *filteringClient) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if buffers, ok := list.(*autoscalingv1beta1.CapacityBufferList); ok {
+		return c.listBuffers(ctx, buffers, opts...)
+	}
 	pods, ok := list.(*corev1.PodList)
 	if !ok {
 		return c.Client.List(ctx, list, opts...)

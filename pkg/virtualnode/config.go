@@ -21,6 +21,10 @@ const (
 
 	// DefaultTaint is the taint that pods tolerate to run on virtual nodes.
 	DefaultTaint = "virtual-kubelet.io/provider=oracle:NoSchedule"
+	// DefaultMarkers are what OKE and its users mark virtual nodes with, as ParseMarkers reads them. Sources disagree on what OKE sets by
+	// itself, so any one suffices.
+	DefaultMarkers = "taint:virtual-kubelet.io/provider=oracle,label:type=virtual-node,label:node-role.kubernetes.io/virtual-node," +
+		"annotation:oci.oraclecloud.com/virtual-node-pool-id"
 	// DefaultGracePeriod is how long a virtual node that went away still counts as there. A node's lease lasts 40 s and its
 	// pods are evicted after 5 min, so two minutes outlasts a flap without holding pods back for a real loss.
 	DefaultGracePeriod = 2 * time.Minute
@@ -150,6 +154,43 @@ func ParseTaint(s string) (corev1.Taint, error) {
 		return corev1.Taint{}, fmt.Errorf("taint %q: %w: write key=value:effect, such as %s", s, err, DefaultTaint)
 	}
 	return taint, nil
+}
+
+// ParseMarkers reads a comma-separated list of label:, annotation: or taint:KEY[=VALUE]. The error says which item is none.
+func ParseMarkers(text string) (Markers, error) {
+	var m Markers
+	var errs []error
+	for _, item := range SplitList(text) {
+		kind, body, _ := strings.Cut(item, ":")
+		key, value, _ := strings.Cut(body, "=")
+		switch kind {
+		case "label":
+			m.Labels = append(m.Labels, Marker{Key: key, Value: value})
+		case "annotation":
+			m.Annotations = append(m.Annotations, Marker{Key: key, Value: value})
+		case "taint":
+			m.Taints = append(m.Taints, corev1.Taint{Key: key, Value: value})
+		default:
+			errs = append(errs, fmt.Errorf("%q: want label:, annotation: or taint:KEY[=VALUE]", item))
+			continue
+		}
+		errs = append(errs, validateKey(kind, key))
+	}
+	if len(SplitList(text)) == 0 {
+		errs = append(errs, errors.New("no marker is given, so no virtual node could be recognised"))
+	}
+	return m, errors.Join(errs...)
+}
+
+// SplitList splits a comma-separated setting and leaves out spaces and empty items.
+func SplitList(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 func validateTaint(t corev1.Taint) error {

@@ -71,3 +71,24 @@ func TestValidateNamesEveryMistake(t *testing.T) {
 	require.ErrorContains(t, both.Validate(), "overflow")
 	require.ErrorContains(t, both.Validate(), "grace")
 }
+
+func TestParseMarkers(t *testing.T) {
+	m, err := ParseMarkers(DefaultMarkers)
+	require.NoError(t, err)
+	require.Equal(t, DefaultConfig().Markers, m)
+
+	m, err = ParseMarkers(" label:pool=burst , taint:burst ")
+	require.NoError(t, err)
+	require.Equal(t, Markers{Labels: []Marker{{Key: "pool", Value: "burst"}}, Taints: []corev1.Taint{{Key: "burst"}}}, m)
+
+	for in, want := range map[string]string{
+		"":                 "no marker is given",
+		" , ":              "no marker is given",
+		"type=virtual":     `"type=virtual": want label:, annotation: or taint:KEY[=VALUE]`,
+		"label:=x":         "label key",
+		"annotation:a b=x": "annotation key",
+	} {
+		_, err := ParseMarkers(in)
+		require.ErrorContains(t, err, want, in)
+	}
+}

@@ -1,13 +1,19 @@
 package virtualnode
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/karpenter/pkg/events"
 )
+
+// blanketInterval is how often the decision on a pod with a blanket toleration is taken again: it hangs on the room that virtual nodes
+// have left, which moves with every pod.
+const blanketInterval = time.Minute
 
 // Filter decides which pods Karpenter leaves to virtual nodes.
 type Filter struct {
@@ -18,6 +24,8 @@ type Filter struct {
 	clock    clock.PassiveClock
 	pending  *tracker
 	holders  []Holder
+	// recorder is set by WrapControllers, before anything runs.
+	recorder events.Recorder
 	// wake looks at pods again; nil until the pod trigger exists.
 	wake atomic.Pointer[func([]types.NamespacedName)]
 }
@@ -56,7 +64,7 @@ func (f *Filter) decideAt(s *Snapshot, now time.Time, p *corev1.Pod) Decision {
 		}
 		return Decision{Layer: LayerManaged, Rule: RuleNotTolerated, Conflict: conflict}
 	}
-	if feature := firstMatch(f.hard, p); feature != nil {
+	if feature := firstMatch(f.hard, s, p); feature != nil {
 		if stated == LayerVirtual {
 			conflict = ConflictNeedsManaged
 		}
@@ -72,6 +80,7 @@ func (f *Filter) decideAt(s *Snapshot, now time.Time, p *corev1.Pod) Decision {
 		d.Rule = RuleStatedVirtual
 	case tolerance == toleratesAll && cause == CauseScheduler:
 		d.Rule = RuleToleratesAll
+		d.RecheckAfter = blanketInterval
 	case tolerance == toleratesAll:
 		return Decision{Layer: LayerManaged, Rule: RuleAllNoRoom, Conflict: conflict}
 	case cause == CauseNoMatch && s.anyPoolTakes(p):
@@ -87,7 +96,7 @@ func (f *Filter) decideAt(s *Snapshot, now time.Time, p *corev1.Pod) Decision {
 // overflow hands a pod over that has waited long enough. A pod that no NodePool could take stays: core could only complain of it.
 func (f *Filter) overflow(d Decision, s *Snapshot, now time.Time, p *corev1.Pod) Decision {
 	after, set, ok := overflowSetting(p.Annotations)
-	if !ok {
+	if !ok && d.Conflict == "" {
 		d.Conflict = ConflictBadOverflow
 	}
 	if !set {
@@ -103,7 +112,10 @@ func (f *Filter) overflow(d Decision, s *Snapshot, now time.Time, p *corev1.Pod)
 	}
 	left := after - now.Sub(since)
 	if left > 0 {
-		d.RecheckAfter = left
+		d.Overflow = left
+		if d.RecheckAfter == 0 || left < d.RecheckAfter {
+			d.RecheckAfter = left
+		}
 		return d
 	}
 	if !s.anyPoolTakes(p) {
@@ -114,7 +126,9 @@ func (f *Filter) overflow(d Decision, s *Snapshot, now time.Time, p *corev1.Pod)
 
 // cause says why no virtual node runs the pod yet. The error is that of an unreadable affinity.
 func (f *Filter) cause(s *Snapshot, now time.Time, p *corev1.Pod) (Cause, error) {
-	var known, matching, present, open bool
+	var known, matching bool
+	want := demandOf(p)
+	best := len(Causes)
 	for _, n := range s.nodes {
 		if n.forgotten(now, f.config.GracePeriod) {
 			continue
@@ -128,25 +142,19 @@ func (f *Filter) cause(s *Snapshot, now time.Time, p *corev1.Pod) (Cause, error)
 			continue
 		}
 		matching = true
-		if n.usable(now, f.config.GracePeriod) {
+		obstacle := n.obstacle(now, f.config.GracePeriod, want)
+		if obstacle == "" {
 			return CauseScheduler, nil
 		}
-		if n.present(now, f.config.GracePeriod) {
-			present = true
-			open = open || !n.cordoned
-		}
+		best = min(best, slices.Index(Causes, obstacle))
 	}
 	switch {
 	case !known:
 		return CauseAbsent, nil
 	case !matching:
 		return CauseNoMatch, nil
-	case !present:
-		return CauseNotReady, nil
-	case open:
-		return CauseFull, nil
 	}
-	return CauseCordoned, nil
+	return Causes[best], nil
 }
 
 // statedLayer is what the pod says, else what its namespace says. A word that is no layer counts as nothing said.
@@ -155,13 +163,17 @@ func statedLayer(s *Snapshot, p *corev1.Pod) (Layer, Conflict) {
 	if !ok {
 		value, ok = p.Labels[LayerKey]
 	}
+	namespace := s.namespaces[p.Namespace]
 	if !ok {
-		return s.namespaces[p.Namespace], ""
+		if namespace.unknown != "" {
+			return "", ConflictBadNamespace
+		}
+		return namespace.layer, ""
 	}
 	if layer, known := parseLayer(value); known {
 		return layer, ""
 	}
-	return s.namespaces[p.Namespace], ConflictBadLayer
+	return namespace.layer, ConflictBadLayer
 }
 
 // tolerance is how a pod tolerates the taint of virtual nodes.

@@ -44,12 +44,12 @@ func TestDecide(t *testing.T) {
 		"it skips although there is no virtual node":           {nil, pendingPod("p", byKey), Decision{Layer: LayerVirtual, Rule: RuleNamesTaint, Cause: CauseAbsent}},
 		"one usable virtual node among cordoned ones suffices": {[]any{vnode("v", cordoned), vnode("w")}, pendingPod("p", byKey), Decision{Layer: LayerVirtual, Rule: RuleNamesTaint, Cause: CauseScheduler}},
 
-		"a blanket toleration skips while a virtual node is usable":       {ready, pendingPod("p", tolerateAll), Decision{Layer: LayerVirtual, Rule: RuleToleratesAll, Cause: CauseScheduler}},
+		"a blanket toleration skips while a virtual node is usable":       {ready, pendingPod("p", tolerateAll), Decision{Layer: LayerVirtual, Rule: RuleToleratesAll, Cause: CauseScheduler, RecheckAfter: blanketInterval}},
 		"a blanket toleration is Karpenter's when all are cordoned":       {[]any{vnode("v", cordoned)}, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a blanket toleration is Karpenter's without virtual nodes":       {nil, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a blanket toleration is Karpenter's when all are full":           {[]any{vnode("v", full)}, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a blanket toleration is Karpenter's when nothing matches":        {ready, pendingPod("p", tolerateAll, selector("disk", "tape")), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
-		"a virtual node that just went away still counts":                 {[]any{vnode("v", notReadySince(testStart.Add(-time.Minute)))}, pendingPod("p", tolerateAll), Decision{Layer: LayerVirtual, Rule: RuleToleratesAll, Cause: CauseScheduler}},
+		"a virtual node that just went away still counts":                 {[]any{vnode("v", notReadySince(testStart.Add(-time.Minute)))}, pendingPod("p", tolerateAll), Decision{Layer: LayerVirtual, Rule: RuleToleratesAll, Cause: CauseScheduler, RecheckAfter: blanketInterval}},
 		"a virtual node that went away for longer does not":               {[]any{vnode("v", notReadySince(testStart.Add(-DefaultGracePeriod)))}, pendingPod("p", tolerateAll), Decision{Layer: LayerManaged, Rule: RuleAllNoRoom}},
 		"a toleration by key counts beside a blanket one":                 {nil, pendingPod("p", tolerateAll, byKey), Decision{Layer: LayerVirtual, Rule: RuleNamesTaint, Cause: CauseAbsent}},
 		"a blanket toleration with a feature virtual nodes refuse is not": {ready, pendingPod("p", tolerateAll, hostNetwork), Decision{Layer: LayerManaged, Rule: RuleNeedsManaged}},
@@ -148,7 +148,7 @@ func TestTheConfiguredTaintMarksVirtualNodes(t *testing.T) {
 func TestOverflow(t *testing.T) {
 	on := func(d time.Duration) Config { cfg := DefaultConfig(); cfg.OverflowAfter = d; return cfg }
 	wait := func(left time.Duration) Decision {
-		return Decision{Layer: LayerVirtual, Rule: RuleNamesTaint, Cause: CauseCordoned, RecheckAfter: left}
+		return Decision{Layer: LayerVirtual, Rule: RuleNamesTaint, Cause: CauseCordoned, RecheckAfter: left, Overflow: left}
 	}
 	over := Decision{Layer: LayerManaged, Rule: RuleOverflow, Cause: CauseCordoned}
 	for name, test := range map[string]struct {

@@ -51,6 +51,17 @@ const (
 	CauseCordoned Cause = "cordoned"
 	// CauseFull means that the matching nodes have no pod free.
 	CauseFull Cause = "full"
+	// CauseNoRoom means that the matching nodes have too little CPU or memory left for the pod. OKE's virtual nodes also show this
+	// while their pod subnet has no address left.
+	CauseNoRoom Cause = "no-room"
+	// CauseTooLarge means that the pod asks for more than a matching node has in all: it is too large for the pod shape.
+	CauseTooLarge Cause = "too-large"
+	// CauseNoAddress means that the newest pod on the matching nodes did not start for want of an address in the pod subnet.
+	CauseNoAddress Cause = "no-address"
+	// CauseQuota means that the newest pod on the matching nodes did not start because of a quota or service limit.
+	CauseQuota Cause = "quota"
+	// CauseNoCapacity means that the newest pod on the matching nodes did not start because OCI had no capacity for it.
+	CauseNoCapacity Cause = "no-capacity"
 	// CauseNotReady means that no matching node is Ready.
 	CauseNotReady Cause = "not-ready"
 	// CauseNoMatch means that virtual nodes exist and the pod's selectors, affinity or tolerations exclude all of them.
@@ -59,8 +70,12 @@ const (
 	CauseAbsent Cause = "absent"
 )
 
-// Causes lists every cause.
-var Causes = []Cause{CauseScheduler, CauseCordoned, CauseFull, CauseNotReady, CauseNoMatch, CauseAbsent}
+// Causes lists every cause. Of several nodes' obstacles the first in this list is the pod's cause: what may pass soonest, so that the
+// advice that goes with it helps.
+var Causes = []Cause{
+	CauseScheduler, CauseNoAddress, CauseQuota, CauseNoCapacity, CauseFull, CauseNoRoom, CauseCordoned, CauseNotReady, CauseTooLarge,
+	CauseNoMatch, CauseAbsent,
+}
 
 // Conflict is a contradiction or a mistake in what the pod says about itself. The decision stands in spite of it.
 type Conflict string
@@ -72,6 +87,10 @@ const (
 	ConflictNotTolerated Conflict = "says-virtual-does-not-tolerate"
 	// ConflictBadLayer: states a layer that does not exist.
 	ConflictBadLayer Conflict = "unknown-layer"
+	// ConflictBadNamespace: its namespace states a layer that does not exist.
+	ConflictBadNamespace Conflict = "unknown-namespace-layer"
+	// ConflictOnlyVirtual: says managed, and only virtual nodes match it.
+	ConflictOnlyVirtual Conflict = "says-managed-only-virtual-matches"
 	// ConflictBadOverflow: its overflow annotation is no duration.
 	ConflictBadOverflow Conflict = "bad-overflow-duration"
 )
@@ -87,8 +106,10 @@ type Decision struct {
 	Cause Cause
 	// Conflict is empty for a pod that does not contradict itself.
 	Conflict Conflict
-	// RecheckAfter is when the passing of time alone changes the decision; 0 when it does not.
+	// RecheckAfter is when the decision may be another without an event to tell so; 0 when only events can change it.
 	RecheckAfter time.Duration
+	// Overflow is how long it still is until Karpenter takes a skipped pod over; 0 when it never does.
+	Overflow time.Duration
 }
 
 // Skip tells whether Karpenter leaves the pod alone.

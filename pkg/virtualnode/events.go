@@ -22,6 +22,9 @@ const eventTimeout = 15 * time.Minute
 
 // eventFor returns the event that a decision deserves; ok is false for the ordinary pod of Karpenter's.
 func (f *Filter) eventFor(p *corev1.Pod, d Decision) (events.Event, bool) {
+	if f.onlyVirtualMatches(p, d) {
+		d.Conflict = ConflictOnlyVirtual
+	}
 	var reason string
 	switch {
 	case d.Skip():
@@ -46,4 +49,14 @@ func (f *Filter) eventFor(p *corev1.Pod, d Decision) (events.Event, bool) {
 		DedupeValues:   []string{string(p.UID), d.Rule, string(d.Cause), string(d.Conflict)},
 		DedupeTimeout:  eventTimeout,
 	}, true
+}
+
+// onlyVirtualMatches tells whether a pod that was stated to be managed can only run on virtual nodes. It is not asked in Decide, because
+// it changes no decision.
+func (f *Filter) onlyVirtualMatches(p *corev1.Pod, d Decision) bool {
+	if d.Rule != RuleStatedManaged || d.Conflict != "" {
+		return false
+	}
+	s := f.index.Snapshot()
+	return !s.anyPoolTakes(p) && s.count(p, f.clock.Now(), f.config.GracePeriod).Matching > 0
 }

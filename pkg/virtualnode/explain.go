@@ -2,6 +2,7 @@ package virtualnode
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,12 +41,12 @@ func (f *Filter) Explain(p *corev1.Pod, d Decision) Explanation {
 	switch {
 	case d.Skip():
 		e.Summary = fmt.Sprintf("Karpenter leaves this pod to virtual nodes (rule %s: %s).", d.Rule, f.ruleText(d))
-		e.Cause = causeText(d.Cause, counts)
+		e.Cause = causeText(d.Cause, counts) + archText(d.Cause, f.index.Snapshot(), p)
 		e.Advice = f.adviceText(p, d)
 		e.Warning = d.Rule == RuleNothingFits || d.Cause == CauseAbsent || d.Cause == CauseNoMatch
 	case d.Rule == RuleOverflow:
 		e.Summary = fmt.Sprintf("Karpenter takes this pod over (rule %s: %s).", d.Rule, f.ruleText(d))
-		e.Cause = causeText(d.Cause, counts)
+		e.Cause = causeText(d.Cause, counts) + schedulerText(p)
 		e.Warning = true
 	default:
 		e.Summary = fmt.Sprintf("This pod is Karpenter's (rule %s: %s).", d.Rule, f.ruleText(d))
@@ -55,15 +56,17 @@ func (f *Filter) Explain(p *corev1.Pod, d Decision) Explanation {
 }
 
 // Advisories returns the features of the pod that virtual nodes ignore or treat in their own way.
-func (f *Filter) Advisories(p *corev1.Pod) []Rule { return allMatches(f.advisory, p) }
+func (f *Filter) Advisories(p *corev1.Pod) []Rule {
+	return allMatches(f.advisory, f.index.Snapshot(), p)
+}
 
 // Blockers returns every feature of the pod that virtual nodes refuse.
-func (f *Filter) Blockers(p *corev1.Pod) []Rule { return allMatches(f.hard, p) }
+func (f *Filter) Blockers(p *corev1.Pod) []Rule { return allMatches(f.hard, f.index.Snapshot(), p) }
 
-func allMatches(rules []Rule, p *corev1.Pod) []Rule {
+func allMatches(rules []Rule, s *Snapshot, p *corev1.Pod) []Rule {
 	var found []Rule
 	for _, r := range rules {
-		if r.Test(p) {
+		if r.matches(s, p) {
 			found = append(found, r)
 		}
 	}
@@ -122,7 +125,10 @@ func causeText(c Cause, n NodeCounts) string {
 	for _, w := range []struct {
 		count int
 		text  string
-	}{{n.Cordoned, "cordoned"}, {n.Full, "full"}, {n.NotReady, "not Ready"}} {
+	}{
+		{n.Troubled, troubleText(c)}, {n.Cordoned, "cordoned"}, {n.Full, "full"}, {n.Busy, "too little CPU or memory left"},
+		{n.NotReady, "not Ready"}, {n.TooSmall, "too small for the pod"},
+	} {
 		switch {
 		case w.count == n.Matching && w.count > 0:
 			return head + ": " + w.text + "."
@@ -131,6 +137,56 @@ func causeText(c Cause, n NodeCounts) string {
 		}
 	}
 	return head + ": " + strings.Join(why, ", ") + "."
+}
+
+// troubleText says what kept the newest pod from starting; nodes may have different troubles, the decision names the first.
+func troubleText(c Cause) string {
+	switch c {
+	case CauseNoAddress:
+		return "no address left for pods"
+	case CauseQuota:
+		return "a quota or service limit is used up"
+	case CauseNoCapacity:
+		return "OCI is out of capacity"
+	}
+	return "pods do not start"
+}
+
+// archText names the architectures of the virtual nodes to a pod that asks for one and matches none.
+func archText(c Cause, s *Snapshot, p *corev1.Pod) string {
+	if _, asks := p.Spec.NodeSelector[corev1.LabelArchStable]; c != CauseNoMatch || !asks {
+		return ""
+	}
+	var archs []string
+	for _, n := range s.nodes {
+		if n.arch != "" && !slices.Contains(archs, n.arch) {
+			archs = append(archs, n.arch)
+		}
+	}
+	if len(archs) == 0 {
+		return ""
+	}
+	slices.Sort(archs)
+	return " Their pod shapes are " + strings.Join(archs, " and ") + "."
+}
+
+// schedulerWords bounds what is quoted of kube-scheduler, so that the event stays below the 1,024 bytes that the API server takes.
+const schedulerWords = 240
+
+// schedulerText quotes kube-scheduler's own words, which the pod carries.
+func schedulerText(p *corev1.Pod) string {
+	for i := range p.Status.Conditions {
+		c := &p.Status.Conditions[i]
+		if c.Type != corev1.PodScheduled || c.Status != corev1.ConditionFalse || c.Message == "" {
+			continue
+		}
+		message := strings.ToValidUTF8(c.Message, "")
+		if len(message) > schedulerWords {
+			message = strings.ToValidUTF8(message[:schedulerWords], "") + "..."
+		}
+		return fmt.Sprintf(" kube-scheduler says: %q.", message)
+	}
+	return ""
 }
 
 func plural(n int, noun string) string {
@@ -151,12 +207,22 @@ func (f *Filter) adviceText(p *corev1.Pod, d Decision) string {
 		do = "It starts when one is uncordoned (kubectl uncordon NODE)."
 	case CauseFull:
 		do = "It starts when a pod there ends; enlarge the virtual node pool for more."
+	case CauseNoRoom:
+		do = "It starts when pods there end; virtual nodes also show this while their pod subnet has no free address."
+	case CauseTooLarge:
+		do = "Lower its requests, or let it run on a managed node."
+	case CauseNoAddress:
+		do = "Free addresses in the pod subnet of the virtual node pool, or give the pool a larger one."
+	case CauseQuota:
+		do = "Raise the limit in the OCI console (Limits, Quotas and Usage), or end other pods."
+	case CauseNoCapacity:
+		do = "Wait, or add virtual nodes in another availability domain or of another pod shape."
 	case CauseNotReady:
 		do = "It starts when one is Ready again (kubectl describe node NODE says why it is not)."
 	}
 	alternative := "For a managed node instead, set the annotation " + LayerKey + "=managed on the pod."
-	if d.RecheckAfter > 0 {
-		alternative = fmt.Sprintf("In %s Karpenter takes it over.", d.RecheckAfter.Round(time.Second))
+	if d.Overflow > 0 {
+		alternative = fmt.Sprintf("In %s Karpenter takes it over.", d.Overflow.Round(time.Second))
 	}
 	if !f.index.Snapshot().anyPoolTakes(p) {
 		alternative = "No NodePool matches it either, so Karpenter could not help."
@@ -176,6 +242,11 @@ func (f *Filter) conflictText(p *corev1.Pod, d Decision) string {
 			value = p.Labels[LayerKey]
 		}
 		return fmt.Sprintf("Its %s is %q, which is ignored; want managed or virtual.", LayerKey, value)
+	case ConflictBadNamespace:
+		word := f.index.Snapshot().namespaces[p.Namespace].unknown
+		return fmt.Sprintf("Its namespace's %s is %q, which is ignored; want managed or virtual.", LayerKey, word)
+	case ConflictOnlyVirtual:
+		return "It says " + LayerKey + "=managed, but its selectors match virtual nodes only and no NodePool; change one of them."
 	case ConflictBadOverflow:
 		return fmt.Sprintf("Its annotation %s is %q, which is ignored; want a duration such as 5m, or never.", OverflowAfterKey, p.Annotations[OverflowAfterKey])
 	}

@@ -100,7 +100,7 @@ func TestTheEventSaysWhyAndWhatToDo(t *testing.T) {
 }
 
 func TestPodsOfKarpentersGetNoEventOfOurs(t *testing.T) {
-	f := testFilter(DefaultConfig(), testClock(), vnode("v1"))
+	f := testFilter(DefaultConfig(), testClock(), vnode("v1"), nodePool("general", nil))
 	for name, pod := range map[string]*corev1.Pod{"plain": pendingPod("p"), "stateful": pendingPod("p", byKey, pvc), "stated": pendingPod("p", byKey, annotation(LayerKey, "managed"))} {
 		t.Run(name, func(t *testing.T) {
 			_, ok := f.eventFor(pod, f.Decide(pod))
@@ -114,11 +114,11 @@ func TestEventsAreRepeatedOnlyWhenTheReasonChanges(t *testing.T) {
 	f := testFilter(DefaultConfig(), clk, vnode("v1", cordoned), nodePool("general", nil))
 	pod := pendingPod("p", byKey)
 	first, _ := f.eventFor(pod, f.Decide(pod))
-	f.index.setNode(vnode("v2", cordoned), 0)
+	f.index.setNode(vnode("v2", cordoned), load{})
 	again, _ := f.eventFor(pod, f.Decide(pod))
 	require.Equal(t, first.DedupeValues, again.DedupeValues)
 
-	f.index.setNode(vnode("v3", full), 0)
+	f.index.setNode(vnode("v3", full), load{})
 	other, _ := f.eventFor(pod, f.Decide(pod))
 	require.NotEqual(t, first.DedupeValues, other.DedupeValues)
 	require.NotEqual(t, first.DedupeValues, func() []string {

@@ -230,4 +230,28 @@ func setsTerminationGrace(p *corev1.Pod) bool {
 	return p.Spec.TerminationGracePeriodSeconds != nil && *p.Spec.TerminationGracePeriodSeconds != corev1.DefaultTerminationGracePeriodSeconds
 }
 
+func setsSubdomain(p *corev1.Pod) bool { return p.Spec.Subdomain != "" }
+
+// meshAnnotations are put on pods by the injectors of service meshes.
+var meshAnnotations = []string{"sidecar.istio.io/status", "linkerd.io/proxy-version", "consul.hashicorp.com/connect-inject-status", "kuma.io/sidecar-injected"}
+
+func hasMeshSidecar(p *corev1.Pod) bool {
+	for _, key := range meshAnnotations {
+		if _, ok := p.Annotations[key]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// pullsFromOCIRWithoutSecret goes by the host names of Oracle's registry, such as phx.ocir.io and ocir.us-phoenix-1.oci.oraclecloud.com.
+// Secrets of the pod's ServiceAccount count: the API server writes them into the pod.
+func pullsFromOCIRWithoutSecret(p *corev1.Pod) bool {
+	return len(p.Spec.ImagePullSecrets) == 0 && anyContainer(p, func(c *corev1.Container) bool {
+		host, _, found := strings.Cut(c.Image, "/")
+		return found && (host == "ocir.io" || strings.HasSuffix(host, ".ocir.io") ||
+			strings.HasPrefix(host, "ocir.") && strings.HasSuffix(host, ".oci.oraclecloud.com"))
+	})
+}
+
 func isTrue(b *bool) bool { return b != nil && *b }

@@ -2,6 +2,7 @@ package virtualnode
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // allowedFileMode is the only mode that virtual nodes give to files of volumes.
@@ -100,6 +101,30 @@ func anyOddKey(items []corev1.KeyToPath) bool {
 func anyOddField(items []corev1.DownwardAPIVolumeFile) bool {
 	for i := range items {
 		if isOddMode(items[i].Mode) {
+			return true
+		}
+	}
+	return false
+}
+
+// mountsConfiguration leaves projected volumes out: the API server puts one with the service account's token into every pod.
+func mountsConfiguration(p *corev1.Pod) bool {
+	return anyVolume(p, func(v *corev1.VolumeSource) bool { return v.ConfigMap != nil || v.Secret != nil })
+}
+
+// mountsFileStorage tells whether the pod mounts a claim that is known to be File Storage's.
+func mountsFileStorage(p *corev1.Pod, s *Snapshot) bool { return anyClaim(p, s, true) }
+
+// mountsOtherClaim tells whether the pod mounts a claim that is not, or not known to be, File Storage's.
+func mountsOtherClaim(p *corev1.Pod, s *Snapshot) bool { return anyClaim(p, s, false) }
+
+func anyClaim(p *corev1.Pod, s *Snapshot, fileStorage bool) bool {
+	for i := range p.Spec.Volumes {
+		claim := p.Spec.Volumes[i].PersistentVolumeClaim
+		if claim == nil {
+			continue
+		}
+		if _, known := s.fileStorage[types.NamespacedName{Namespace: p.Namespace, Name: claim.ClaimName}]; known == fileStorage {
 			return true
 		}
 	}

@@ -133,11 +133,7 @@ func term(key string, op corev1.NodeSelectorOperator, values ...string) corev1.N
 	return corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: key, Operator: op, Values: values}}}
 }
 
-func pvc(p *corev1.Pod) {
-	p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: "data", VolumeSource: corev1.VolumeSource{
-		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"},
-	}})
-}
+func pvc(p *corev1.Pod) { claim("data")(p) }
 
 // nodePool returns a Ready NodePool; labels are those of its nodes.
 func nodePool(name string, labels map[string]string, taints ...corev1.Taint) *karpv1.NodePool {
@@ -152,19 +148,30 @@ func nodePool(name string, labels map[string]string, taints ...corev1.Taint) *ka
 	return np
 }
 
-// testFilter returns a filter over the given nodes, NodePools and namespaces, which are given as objects.
+// sharedClaim is the claim that File Storage stands behind in testFilter's index.
+var sharedClaim = types.NamespacedName{Namespace: "default", Name: "shared"}
+
+func claim(name string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: name},
+		}})
+	}
+}
+
+// testFilter returns a filter over the given nodes, NodePools and namespaces, which are given as objects, and sharedClaim.
 func testFilter(cfg Config, clk clock.PassiveClock, objects ...any) *Filter {
 	index := NewIndex(cfg, clk)
 	index.filled.Store(true)
+	index.setClaim(sharedClaim, true)
 	for _, o := range objects {
 		switch o := o.(type) {
 		case *corev1.Node:
-			index.setNode(o, 0)
+			index.setNode(o, load{})
 		case *karpv1.NodePool:
 			index.setPool(o.Name, o)
 		case *corev1.Namespace:
-			layer, _ := namespaceLayer(o)
-			index.setNamespace(o.Name, layer)
+			index.setNamespace(o.Name, statedBy(o))
 		default:
 			panic(fmt.Sprintf("testFilter does not take a %T", o))
 		}

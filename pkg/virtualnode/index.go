@@ -3,6 +3,7 @@ package virtualnode
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,14 +12,15 @@ import (
 
 	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 )
 
-// Index keeps virtual nodes, NodePools and the namespaces that state a layer in memory, and publishes them as snapshots. Its
-// controllers feed it; Ensure fills it before they have run, so that no decision is ever taken on an empty cluster after a restart.
+// Index keeps virtual nodes, NodePools, File Storage claims and the namespaces that state a layer in memory, and publishes them as
+// snapshots. Its controllers feed it; Ensure fills it before they have run, so that no decision is ever taken on an empty cluster after a restart.
 type Index struct {
 	config Config
 	clock  clock.PassiveClock
@@ -28,12 +30,20 @@ type Index struct {
 
 	snapshot atomic.Pointer[Snapshot]
 
-	mu         sync.Mutex // guards what follows; never held across I/O or callbacks
-	nodes      map[string]*virtualNode
-	namespaces map[string]Layer
-	pools      map[string]*pool
-	generation uint64
-	listeners  []func()
+	mu          sync.Mutex // guards what follows; never held across I/O or callbacks
+	nodes       map[string]*virtualNode
+	namespaces  map[string]stated
+	pools       map[string]*pool
+	fileStorage map[types.NamespacedName]struct{}
+	generation  uint64
+	listeners   []func()
+}
+
+// stated is what a namespace says about the layer of its pods.
+type stated struct {
+	layer Layer
+	// unknown is the word that is no layer; the namespace then states none.
+	unknown string
 }
 
 // NewIndex returns an empty index for settings that have passed Config.Validate.
@@ -42,7 +52,7 @@ func NewIndex(cfg Config, clk clock.PassiveClock) *Index {
 		config:     cfg,
 		clock:      clk,
 		nodes:      map[string]*virtualNode{},
-		namespaces: map[string]Layer{},
+		namespaces: map[string]stated{},
 		pools:      map[string]*pool{},
 	}
 	i.snapshot.Store(&Snapshot{})
@@ -94,15 +104,23 @@ func (i *Index) fillFrom(ctx context.Context, reader client.Reader) error {
 		if !i.config.IsVirtual(node) {
 			continue
 		}
-		bound, err := countPods(ctx, reader, node.Name)
+		taken, err := readLoad(ctx, reader, node.Name)
 		if err != nil {
 			return err
 		}
-		n := newVirtualNode(node, bound)
+		n := newVirtualNode(node, taken)
 		n.counted = n.present(i.clock.Now(), i.config.GracePeriod)
 		virtual[node.Name] = n
 	}
+	claims, err := fileStorageClaims(ctx, reader)
+	if err != nil {
+		return err
+	}
 	i.change(func() bool {
+		for key := range i.fileStorage {
+			claims[key] = struct{}{}
+		}
+		i.fileStorage = claims
 		for name, n := range virtual {
 			if i.nodes[name] == nil {
 				i.nodes[name] = n
@@ -115,8 +133,8 @@ func (i *Index) fillFrom(ctx context.Context, reader client.Reader) error {
 		}
 		for k := range namespaces.Items {
 			ns := &namespaces.Items[k]
-			if layer, ok := namespaceLayer(ns); ok && i.namespaces[ns.Name] == "" {
-				i.namespaces[ns.Name] = layer
+			if says := statedBy(ns); says != (stated{}) && i.namespaces[ns.Name] == (stated{}) {
+				i.namespaces[ns.Name] = says
 			}
 		}
 		return true
@@ -124,23 +142,8 @@ func (i *Index) fillFrom(ctx context.Context, reader client.Reader) error {
 	return nil
 }
 
-// countPods counts the pods bound to the node that have not ended.
-func countPods(ctx context.Context, reader client.Reader, node string) (int64, error) {
-	pods := &corev1.PodList{}
-	if err := reader.List(ctx, pods, client.MatchingFields{"spec.nodeName": node}, client.UnsafeDisableDeepCopy); err != nil {
-		return 0, fmt.Errorf("listing pods of node %s, %w", node, err)
-	}
-	var count int64
-	for k := range pods.Items {
-		if phase := pods.Items[k].Status.Phase; phase != corev1.PodSucceeded && phase != corev1.PodFailed {
-			count++
-		}
-	}
-	return count, nil
-}
-
-// setNode takes a Node's state, virtual or not. bound is the number of its pods that have not ended.
-func (i *Index) setNode(node *corev1.Node, bound int64) {
+// setNode takes a Node's state, virtual or not, and what the pods on it take.
+func (i *Index) setNode(node *corev1.Node, taken load) {
 	if !i.config.IsVirtual(node) {
 		i.change(func() bool {
 			_, known := i.nodes[node.Name]
@@ -149,7 +152,7 @@ func (i *Index) setNode(node *corev1.Node, bound int64) {
 		})
 		return
 	}
-	next := newVirtualNode(node, bound)
+	next := newVirtualNode(node, taken)
 	next.counted = next.present(i.clock.Now(), i.config.GracePeriod)
 	i.change(func() bool {
 		last := i.nodes[node.Name]
@@ -220,16 +223,35 @@ func (i *Index) setPool(name string, np *karpv1.NodePool) {
 	})
 }
 
-// setNamespace takes the layer that a namespace states; empty for none.
-func (i *Index) setNamespace(name string, layer Layer) {
+// setNamespace takes what a namespace states; the zero value for nothing.
+func (i *Index) setNamespace(name string, says stated) {
 	i.change(func() bool {
 		last := i.namespaces[name]
-		if layer == "" {
+		if says == (stated{}) {
 			delete(i.namespaces, name)
 		} else {
-			i.namespaces[name] = layer
+			i.namespaces[name] = says
 		}
-		return last != layer
+		return last != says
+	})
+}
+
+// setClaim takes whether File Storage stands behind a claim. Nearly all claims are others, and cost nothing here.
+func (i *Index) setClaim(key types.NamespacedName, fileStorage bool) {
+	i.mu.Lock()
+	_, last := i.fileStorage[key]
+	i.mu.Unlock()
+	if last == fileStorage {
+		return
+	}
+	i.change(func() bool {
+		next := make(map[types.NamespacedName]struct{}, len(i.fileStorage)+1)
+		maps.Copy(next, i.fileStorage)
+		if delete(next, key); fileStorage {
+			next[key] = struct{}{}
+		}
+		i.fileStorage = next
+		return true
 	})
 }
 
@@ -261,18 +283,16 @@ func (i *Index) change(edit func() bool) {
 // build makes a snapshot; the caller holds the lock. Maps are copied, their values are never changed in place.
 func (i *Index) build() *Snapshot {
 	s := &Snapshot{
-		generation: i.generation,
-		nodes:      make([]*virtualNode, 0, len(i.nodes)),
-		namespaces: make(map[string]Layer, len(i.namespaces)),
-		pools:      make([]*pool, 0, len(i.pools)),
+		generation:  i.generation,
+		nodes:       make([]*virtualNode, 0, len(i.nodes)),
+		namespaces:  maps.Clone(i.namespaces),
+		pools:       make([]*pool, 0, len(i.pools)),
+		fileStorage: i.fileStorage,
 	}
 	for _, n := range i.nodes {
 		s.nodes = append(s.nodes, n)
 	}
 	slices.SortFunc(s.nodes, func(a, b *virtualNode) int { return strings.Compare(a.node.Name, b.node.Name) })
-	for k, v := range i.namespaces {
-		s.namespaces[k] = v
-	}
 	for _, pl := range i.pools {
 		s.pools = append(s.pools, pl)
 	}
@@ -280,21 +300,27 @@ func (i *Index) build() *Snapshot {
 	return s
 }
 
-// namespaceLayer reads the layer that a namespace states by annotation or label. ok is false for none or an unknown word.
-func namespaceLayer(ns *corev1.Namespace) (Layer, bool) {
+// statedBy reads what a namespace states by annotation or label.
+func statedBy(ns *corev1.Namespace) stated {
 	value, ok := ns.Annotations[LayerKey]
 	if !ok {
-		value = ns.Labels[LayerKey]
+		value, ok = ns.Labels[LayerKey]
 	}
-	return parseLayer(value)
+	if !ok {
+		return stated{}
+	}
+	if layer, known := parseLayer(value); known {
+		return stated{layer: layer}
+	}
+	return stated{unknown: value}
 }
 
-// Register starts the controllers that keep the index: of nodes, NodePools and namespaces. They write nothing.
+// Register starts the controllers that keep the index: of nodes, NodePools, namespaces and claims. They write nothing.
 func (i *Index) Register(ctx context.Context, m manager.Manager) error {
 	for _, c := range []interface {
 		Register(context.Context, manager.Manager) error
 	}{
-		&nodeController{index: i}, &poolController{index: i}, &namespaceController{index: i},
+		&nodeController{index: i}, &poolController{index: i}, &namespaceController{index: i}, &claimController{index: i},
 	} {
 		if err := c.Register(ctx, m); err != nil {
 			return err

@@ -56,14 +56,14 @@ func (c *nodeController) Reconcile(ctx context.Context, req reconcile.Request) (
 	} else if err != nil {
 		return after(c.index.deleteNode(req.Name)), nil
 	}
-	var bound int64
+	var taken load
 	if c.index.config.IsVirtual(node) {
 		var err error
-		if bound, err = countPods(ctx, c.reader, node.Name); err != nil {
+		if taken, err = readLoad(ctx, c.reader, node.Name); err != nil {
 			return reconcile.Result{}, err
 		}
 	}
-	c.index.setNode(node, bound)
+	c.index.setNode(node, taken)
 	return after(c.index.graceLeft(req.Name)), nil
 }
 
@@ -92,11 +92,12 @@ func (c *nodeController) podHandler() handler.EventHandler {
 	}
 }
 
-// changesCount tells whether the update bound or ended the pod.
+// changesCount tells whether the update bound, started or ended the pod, or says why it does not start.
 func changesCount(before, now client.Object) bool {
 	a, okA := before.(*corev1.Pod)
 	b, okB := now.(*corev1.Pod)
-	return !okA || !okB || a.Spec.NodeName != b.Spec.NodeName || a.Status.Phase != b.Status.Phase
+	return !okA || !okB || a.Spec.NodeName != b.Spec.NodeName || a.Status.Phase != b.Status.Phase || a.Status.Reason != b.Status.Reason ||
+		b.Status.Reason == reasonProviderFailed && a.Status.Message != b.Status.Message
 }
 
 // poolController keeps NodePools in the index.
@@ -153,10 +154,9 @@ func (c *namespaceController) Reconcile(ctx context.Context, req reconcile.Reque
 	if err := c.reader.Get(ctx, req.NamespacedName, ns); client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, fmt.Errorf("getting namespace %s, %w", req.Name, err)
 	} else if err != nil {
-		c.index.setNamespace(req.Name, "")
+		c.index.setNamespace(req.Name, stated{})
 		return reconcile.Result{}, nil
 	}
-	layer, _ := namespaceLayer(ns)
-	c.index.setNamespace(req.Name, layer)
+	c.index.setNamespace(req.Name, statedBy(ns))
 	return reconcile.Result{}, nil
 }

@@ -206,17 +206,21 @@ func TestTheIndexFollowsNamespaces(t *testing.T) {
 	ns.Name, ns.Labels = "burst", map[string]string{LayerKey: "virtual"}
 	require.NoError(t, e.api.Create(t.Context(), ns))
 	see()
-	require.Equal(t, LayerVirtual, e.index.Snapshot().namespaces["burst"])
+	require.Equal(t, stated{layer: LayerVirtual}, e.index.Snapshot().namespaces["burst"])
 	ns.Labels = map[string]string{LayerKey: "nonsense"}
 	require.NoError(t, e.api.Update(t.Context(), ns))
 	see()
+	require.Equal(t, stated{unknown: "nonsense"}, e.index.Snapshot().namespaces["burst"])
+	ns.Labels = nil
+	require.NoError(t, e.api.Update(t.Context(), ns))
+	see()
 	require.Empty(t, e.index.Snapshot().namespaces)
-	require.Equal(t, 2, e.turns)
+	require.Equal(t, 3, e.turns)
 }
 
 func TestWhatControllersSawIsNotOverwrittenByTheFirstRead(t *testing.T) {
 	index := NewIndex(DefaultConfig(), testClock())
-	index.setNode(vnode("v1", cordoned), 0)
+	index.setNode(vnode("v1", cordoned), load{})
 	require.NoError(t, index.Ensure(t.Context(), fakeAPI(vnode("v1")).Build()))
 	require.Equal(t, 1, index.Snapshot().count(nil, testStart, time.Minute).Cordoned)
 }

@@ -22,7 +22,8 @@ const (
 // Labels of the metrics; all have few values.
 const (
 	labelReason = "reason" // a Cause
-	labelState  = "state"  // usable, not-ready, cordoned, full
+	labelState  = "state"  // usable, not-ready, cordoned, full, troubled
+	labelArch   = "arch"   // amd64, arm64, unknown
 	labelLayer  = "layer"
 	labelRule   = "rule"
 )
@@ -38,16 +39,20 @@ var (
 	}, nil, opmetrics.Alpha)
 	nodesGauge = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "nodes",
-		Help: "Virtual nodes by state.",
-	}, []opmetrics.Label{{Name: labelState}}, opmetrics.Alpha)
+		Help: "Virtual nodes by state and by the architecture of their pod shape. usable: Ready, not cordoned, pods free, and pods start.",
+	}, []opmetrics.Label{{Name: labelState}, {Name: labelArch}}, opmetrics.Alpha)
 	decisionsCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "decisions_total",
 		Help: "Decisions on unschedulable pods; a pod counts again when its layer or rule changes.",
 	}, []opmetrics.Label{{Name: labelLayer}, {Name: labelRule}}, opmetrics.Alpha)
 	overflowCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "overflow_total",
-		Help: "Pods that Karpenter took over because virtual nodes did not take them in time.",
-	}, nil, opmetrics.Alpha)
+		Help: "Pods that Karpenter took over because virtual nodes did not take them in time, by what kept virtual nodes from it.",
+	}, []opmetrics.Label{{Name: labelReason}}, opmetrics.Alpha)
+	ruleErrorsCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "rule_errors_total",
+		Help: "Evaluations of a rule from --virtual-node-extra-rules that failed; the rule then counted as not met.",
+	}, []opmetrics.Label{{Name: labelRule}}, opmetrics.Alpha)
 )
 
 func (f *Filter) setSkippedGauge() {
@@ -63,7 +68,14 @@ type metricsController struct {
 
 func (c *metricsController) Name() string { return "virtualnode.metrics" }
 
+// Register also makes the counters exist, so that an alert on their growth sees the first of each.
 func (c *metricsController) Register(_ context.Context, m manager.Manager) error {
+	for _, cause := range Causes {
+		overflowCounter.Add(0, map[string]string{labelReason: string(cause)})
+	}
+	for _, r := range c.filter.config.ExtraRules {
+		ruleErrorsCounter.Add(0, map[string]string{labelRule: r.Name})
+	}
 	return controllerruntime.NewControllerManagedBy(m).
 		Named("virtualnode.metrics").
 		WatchesRawSource(singleton.Source()).
@@ -73,11 +85,14 @@ func (c *metricsController) Register(_ context.Context, m manager.Manager) error
 func (c *metricsController) Reconcile(_ context.Context) (reconciler.Result, error) {
 	f := c.filter
 	now := f.clock.Now()
-	counts := f.index.Snapshot().count(nil, now, f.config.GracePeriod)
-	for state, n := range map[string]int{
-		"usable": counts.Usable(), "not-ready": counts.NotReady, "cordoned": counts.Cordoned, "full": counts.Full,
-	} {
-		nodesGauge.Set(float64(n), map[string]string{labelState: state})
+	s := f.index.Snapshot()
+	for _, arch := range []string{archAMD64, archARM64, archUnknown} {
+		counts := s.countArch(arch, now, f.config.GracePeriod)
+		for state, n := range map[string]int{
+			"usable": counts.Usable(), "not-ready": counts.NotReady, "cordoned": counts.Cordoned, "full": counts.Full, "troubled": counts.Troubled,
+		} {
+			nodesGauge.Set(float64(n), map[string]string{labelState: state, labelArch: arch})
+		}
 	}
 	age := 0.0
 	if oldest, ok := f.pending.oldestSkipped(); ok {

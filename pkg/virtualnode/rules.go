@@ -21,6 +21,7 @@ const (
 	sourceComparison = "Oracle: Comparing Virtual Nodes with Managed Nodes"
 	sourceResources  = "Oracle: Resources Provisioned by Virtual Nodes"
 	sourceObserved   = "seen on real OKE virtual nodes"
+	sourceRelease    = "Oracle: OKE release notes"
 	sourceKubernetes = "Kubernetes: how the feature works"
 	sourceKarpenter  = "Karpenter: labels of its nodes"
 )
@@ -37,6 +38,19 @@ type Rule struct {
 	Source string
 	// Test tells whether the pod uses the feature. It must be pure, and should not allocate.
 	Test func(*corev1.Pod) bool
+
+	// claims stands in for Test where the answer depends on what is behind the pod's claims, which only a cluster knows.
+	claims func(*corev1.Pod, *Snapshot) bool
+	// needs are the traits of which a pod must have one for Test to hold; 0 where Test must always be asked.
+	needs traits
+}
+
+// matches asks the rule about a pod, with what the cluster knows of its claims.
+func (r *Rule) matches(s *Snapshot, p *corev1.Pod) bool {
+	if r.claims != nil {
+		return r.claims(p, s)
+	}
+	return r.Test(p)
 }
 
 // Rules returns the built-in table, in the order in which its rows are tried.
@@ -59,10 +73,11 @@ func (c *Config) activeRules(s Severity) []Rule {
 }
 
 // firstMatch returns the first rule that the pod breaks, or nil.
-func firstMatch(rules []Rule, p *corev1.Pod) *Rule {
+func firstMatch(rules []Rule, s *Snapshot, p *corev1.Pod) *Rule {
+	has := traitsOf(p)
 	for i := range rules {
-		if rules[i].Test(p) {
-			return &rules[i]
+		if r := &rules[i]; (r.needs == 0 || r.needs&has != 0) && r.matches(s, p) {
+			return r
 		}
 	}
 	return nil
@@ -70,68 +85,94 @@ func firstMatch(rules []Rule, p *corev1.Pod) *Rule {
 
 // builtinRules is the table. Rows that decide most pods come first. A row of a feature that OKE has learned can be turned off by
 // name; the bias where sources disagree is towards Hard when a refused pod would not start, else towards Advisory.
-var builtinRules = slices.Concat(placementRules, volumeRules, podRules, containerRules, advisoryRules)
+var builtinRules = slices.Concat(placementRules,
+	needing(hasOddResources, resourceRules), needing(hasVolumes, volumeRules), needing(hasMounts, mountRules),
+	podRules, needing(hasPodSecurity|hasSecurity, securityRules), needing(hasPorts|hasProbes, networkRules), advisoryRules)
+
+// needing notes on rules the traits without which they cannot hold.
+func needing(t traits, rules []Rule) []Rule {
+	rules = slices.Clone(rules)
+	for i := range rules {
+		rules[i].needs = t
+	}
+	return rules
+}
 
 var placementRules = []Rule{
-	{"daemonset", Hard, "belongs to a DaemonSet, which never runs on virtual nodes", sourceComparison, isDaemonSetPod},
-	{"static-pod", Hard, "is a static pod of one node's kubelet", sourceKubernetes, isStaticPod},
-	{"karpenter-labels", Hard, "selects labels that only Karpenter's nodes carry", sourceKarpenter, selectsKarpenterLabels},
-	{"extended-resources", Hard, "asks for a GPU or another extended resource", sourceComparison, wantsExtendedResources},
-	{"hugepages", Hard, "asks for huge pages", sourceKubernetes, wantsHugePages},
-	{"resource-claims", Hard, "claims devices through dynamic resource allocation", sourceKubernetes, hasResourceClaims},
-	{"too-large", Hard, "is larger than the largest virtual-node pod (128 vCPUs, 1 TiB)", sourceResources, isTooLarge},
-	{"ephemeral-storage", Hard, "asks for more ephemeral storage than the 15 GB that a virtual-node pod has", sourceResources, wantsTooMuchStorage},
-	{"windows", Hard, "needs Windows", sourceComparison, isWindows},
-	{"runtime-class", Hard, "names a RuntimeClass or carries its overhead", sourceComparison, hasRuntimeClass},
+	{Name: "daemonset", Severity: Hard, Message: "belongs to a DaemonSet, which never runs on virtual nodes", Source: sourceComparison, Test: isDaemonSetPod},
+	{Name: "static-pod", Severity: Hard, Message: "is a static pod of one node's kubelet", Source: sourceKubernetes, Test: isStaticPod},
+	{Name: "karpenter-labels", Severity: Hard, Message: "selects labels that only Karpenter's nodes carry", Source: sourceKarpenter, Test: selectsKarpenterLabels},
+	{Name: "resource-claims", Severity: Hard, Message: "claims devices through dynamic resource allocation", Source: sourceKubernetes, Test: hasResourceClaims},
+	{Name: "too-large", Severity: Hard, Message: "is larger than the largest virtual-node pod (128 vCPUs, 1 TiB)", Source: sourceResources, Test: isTooLarge},
+	{Name: "windows", Severity: Hard, Message: "needs Windows", Source: sourceComparison, Test: isWindows},
+	{Name: "runtime-class", Severity: Hard, Message: "names a RuntimeClass or carries its overhead", Source: sourceComparison, Test: hasRuntimeClass},
+}
+
+var resourceRules = []Rule{
+	{Name: "extended-resources", Severity: Hard, Message: "asks for a GPU or another extended resource", Source: sourceComparison, Test: wantsExtendedResources},
+	{Name: "hugepages", Severity: Hard, Message: "asks for huge pages", Source: sourceKubernetes, Test: wantsHugePages},
+	{Name: "ephemeral-storage", Severity: Hard, Message: "asks for more ephemeral storage than the 15 GB that a virtual-node pod has", Source: sourceResources, Test: wantsTooMuchStorage},
 }
 
 var volumeRules = []Rule{
-	{"persistent-volume-claim", Hard, "mounts a PersistentVolumeClaim", sourceComparison, hasPVC},
-	{"ephemeral-volume", Hard, "mounts a generic ephemeral volume", sourceComparison, hasEphemeralVolume},
-	{"host-path", Hard, "mounts a hostPath volume", sourceComparison, hasHostPath},
-	{"network-volume", Hard, "mounts an nfs, iscsi or cephfs volume", sourceComparison, hasNetworkVolume},
-	{"other-volume", Hard, "mounts a volume of a kind that virtual nodes do not have", sourceComparison, hasOtherVolume},
-	{"several-empty-dirs", Hard, "has more than one emptyDir volume", sourceComparison, hasSeveralEmptyDirs},
-	{"empty-dir-size-limit", Hard, "limits the size of an emptyDir", sourceComparison, hasEmptyDirSizeLimit},
-	{"empty-dir-medium", Hard, "uses an emptyDir medium other than memory", sourceComparison, hasEmptyDirMedium},
-	{"file-modes", Hard, "sets volume file modes other than 0644", sourceComparison, hasFileModes},
-	{"downward-api-resources", Hard, "reads container resources through the downward API", sourceComparison, readsResourceFields},
-	{"sub-path", Hard, "mounts a subPath", sourceObserved, hasSubPath},
-	{"mount-propagation", Hard, "propagates mounts", sourceComparison, hasMountPropagation},
-	{"volume-devices", Hard, "uses raw block volumes", sourceComparison, hasVolumeDevices},
+	{Name: "file-storage-claim", Severity: Hard, Message: "mounts a File Storage claim, which OKE accepts on virtual nodes since 2026-08; turn this rule off where yours do", Source: sourceRelease,
+		Test: func(*corev1.Pod) bool { return false }, claims: mountsFileStorage},
+	{Name: "persistent-volume-claim", Severity: Hard, Message: "mounts a PersistentVolumeClaim", Source: sourceComparison, Test: hasPVC, claims: mountsOtherClaim},
+	{Name: "ephemeral-volume", Severity: Hard, Message: "mounts a generic ephemeral volume", Source: sourceComparison, Test: hasEphemeralVolume},
+	{Name: "host-path", Severity: Hard, Message: "mounts a hostPath volume", Source: sourceComparison, Test: hasHostPath},
+	{Name: "network-volume", Severity: Hard, Message: "mounts an nfs, iscsi or cephfs volume", Source: sourceComparison, Test: hasNetworkVolume},
+	{Name: "other-volume", Severity: Hard, Message: "mounts a volume of a kind that virtual nodes do not have", Source: sourceComparison, Test: hasOtherVolume},
+	{Name: "several-empty-dirs", Severity: Hard, Message: "has more than one emptyDir volume", Source: sourceComparison, Test: hasSeveralEmptyDirs},
+	{Name: "empty-dir-size-limit", Severity: Hard, Message: "limits the size of an emptyDir", Source: sourceComparison, Test: hasEmptyDirSizeLimit},
+	{Name: "empty-dir-medium", Severity: Hard, Message: "uses an emptyDir medium other than memory", Source: sourceComparison, Test: hasEmptyDirMedium},
+	{Name: "file-modes", Severity: Hard, Message: "sets volume file modes other than 0644", Source: sourceComparison, Test: hasFileModes},
+}
+
+var mountRules = []Rule{
+	{Name: "sub-path", Severity: Hard, Message: "mounts a subPath", Source: sourceObserved, Test: hasSubPath},
+	{Name: "mount-propagation", Severity: Hard, Message: "propagates mounts", Source: sourceComparison, Test: hasMountPropagation},
 }
 
 var podRules = []Rule{
-	{"init-containers", Hard, "has init or sidecar containers", sourceComparison, hasInitContainers},
-	{"ephemeral-containers", Hard, "has ephemeral containers", sourceComparison, hasEphemeralContainers},
-	{"host-network", Hard, "uses the host's network", sourceComparison, usesHostNetwork},
-	{"host-namespaces", Hard, "uses the host's processes or IPC", sourceComparison, usesHostNamespaces},
-	{"host-port", Hard, "opens a host port", sourceComparison, hasHostPort},
-	{"hostname", Hard, "sets its host name, as pods of StatefulSets do", sourceComparison, setsHostname},
-	{"shared-processes", Hard, "shares processes between its containers", sourceComparison, sharesProcesses},
-	{"fs-group", Hard, "sets fsGroup", sourceComparison, setsFSGroup},
-	{"supplemental-groups", Hard, "sets supplemental groups", sourceComparison, setsSupplementalGroups},
-	{"sysctls", Hard, "sets sysctls", sourceComparison, setsSysctls},
-	{"selinux", Hard, "sets SELinux options", sourceComparison, setsSELinux},
-	{"seccomp", Hard, "sets a seccomp profile", sourceComparison, setsSeccomp},
+	{Name: "volume-devices", Severity: Hard, Message: "uses raw block volumes", Source: sourceComparison, Test: hasVolumeDevices},
+	{Name: "downward-api-resources", Severity: Hard, Message: "reads container resources through the downward API", Source: sourceComparison, Test: readsResourceFields},
+	{Name: "init-containers", Severity: Hard, Message: "has init or sidecar containers", Source: sourceComparison, Test: hasInitContainers},
+	{Name: "ephemeral-containers", Severity: Hard, Message: "has ephemeral containers", Source: sourceComparison, Test: hasEphemeralContainers},
+	{Name: "host-network", Severity: Hard, Message: "uses the host's network", Source: sourceComparison, Test: usesHostNetwork},
+	{Name: "host-namespaces", Severity: Hard, Message: "uses the host's processes or IPC", Source: sourceComparison, Test: usesHostNamespaces},
+	{Name: "hostname", Severity: Hard, Message: "sets its host name, as pods of StatefulSets do", Source: sourceComparison, Test: setsHostname},
+	{Name: "shared-processes", Severity: Hard, Message: "shares processes between its containers", Source: sourceComparison, Test: sharesProcesses},
 }
 
-var containerRules = []Rule{
-	{"privileged", Hard, "runs a privileged container", sourceComparison, isPrivileged},
-	{"privilege-escalation", Hard, "allows privilege escalation", sourceComparison, allowsEscalation},
-	{"proc-mount", Hard, "changes the /proc mount", sourceComparison, changesProcMount},
-	{"grpc-probe", Hard, "has a gRPC probe", sourceComparison, hasGRPCProbe},
-	{"node-port-range", Hard, "listens in the NodePort range 30000-32767", sourceComparison, listensInNodePortRange},
+var securityRules = []Rule{
+	{Name: "fs-group", Severity: Hard, Message: "sets fsGroup", Source: sourceComparison, Test: setsFSGroup},
+	{Name: "supplemental-groups", Severity: Hard, Message: "sets supplemental groups", Source: sourceComparison, Test: setsSupplementalGroups},
+	{Name: "sysctls", Severity: Hard, Message: "sets sysctls", Source: sourceComparison, Test: setsSysctls},
+	{Name: "selinux", Severity: Hard, Message: "sets SELinux options", Source: sourceComparison, Test: setsSELinux},
+	{Name: "seccomp", Severity: Hard, Message: "sets a seccomp profile", Source: sourceComparison, Test: setsSeccomp},
+	{Name: "privileged", Severity: Hard, Message: "runs a privileged container", Source: sourceComparison, Test: isPrivileged},
+	{Name: "privilege-escalation", Severity: Hard, Message: "allows privilege escalation", Source: sourceComparison, Test: allowsEscalation},
+	{Name: "proc-mount", Severity: Hard, Message: "changes the /proc mount", Source: sourceComparison, Test: changesProcMount},
+}
+
+var networkRules = []Rule{
+	{Name: "host-port", Severity: Hard, Message: "opens a host port", Source: sourceComparison, Test: hasHostPort},
+	{Name: "grpc-probe", Severity: Hard, Message: "has a gRPC probe", Source: sourceComparison, Test: hasGRPCProbe},
+	{Name: "node-port-range", Severity: Hard, Message: "listens in the NodePort range 30000-32767", Source: sourceComparison, Test: listensInNodePortRange},
 }
 
 var advisoryRules = []Rule{
-	{"requests-not-limits", Advisory, "has requests that differ from its limits; virtual nodes size it by the limits", sourceResources, requestsDifferFromLimits},
-	{"pod-level-resources", Advisory, "sets resources for the pod as a whole, which virtual nodes may not read", sourceKubernetes, hasPodLevelResources},
-	{"termination-message", Advisory, "sets a termination message path or policy, which virtual nodes ignore", sourceComparison, setsTerminationMessage},
-	{"termination-grace", Advisory, "sets a termination grace period, which virtual nodes ignore", sourceObserved, setsTerminationGrace},
-	{"probe-grace", Advisory, "sets a probe's own termination grace period, which virtual nodes ignore", sourceComparison, setsProbeGrace},
-	{"interactive", Advisory, "keeps stdin or a terminal open, which virtual nodes cannot attach", sourceComparison, isInteractive},
-	{"pod-os", Advisory, "names its operating system, which virtual nodes ignore", sourceComparison, namesLinux},
-	{"privileged-false", Advisory, "says privileged: false, which some virtual nodes refuse; leave the field out", sourceObserved, saysNotPrivileged},
-	{"added-capabilities", Advisory, "adds capabilities; only dropping them is known to work on virtual nodes", sourceObserved, addsCapabilities},
+	{Name: "requests-not-limits", Severity: Advisory, Message: "has requests that differ from its limits; virtual nodes size it by the limits", Source: sourceResources, Test: requestsDifferFromLimits},
+	{Name: "pod-level-resources", Severity: Advisory, Message: "sets resources for the pod as a whole, which virtual nodes may not read", Source: sourceKubernetes, Test: hasPodLevelResources},
+	{Name: "termination-message", Severity: Advisory, Message: "sets a termination message path or policy, which virtual nodes ignore", Source: sourceComparison, Test: setsTerminationMessage},
+	{Name: "termination-grace", Severity: Advisory, Message: "sets a termination grace period, which virtual nodes ignore", Source: sourceObserved, Test: setsTerminationGrace},
+	{Name: "probe-grace", Severity: Advisory, Message: "sets a probe's own termination grace period, which virtual nodes ignore", Source: sourceComparison, Test: setsProbeGrace},
+	{Name: "interactive", Severity: Advisory, Message: "keeps stdin or a terminal open, which virtual nodes cannot attach", Source: sourceComparison, Test: isInteractive},
+	{Name: "pod-os", Severity: Advisory, Message: "names its operating system, which virtual nodes ignore", Source: sourceComparison, Test: namesLinux},
+	{Name: "privileged-false", Severity: Advisory, Message: "says privileged: false, which some virtual nodes refuse; leave the field out", Source: sourceObserved, Test: saysNotPrivileged},
+	{Name: "added-capabilities", Severity: Advisory, Message: "adds capabilities; only dropping them is known to work on virtual nodes", Source: sourceObserved, Test: addsCapabilities},
+	{Name: "volume-updates", Severity: Advisory, Message: "mounts a ConfigMap or Secret, whose later changes do not reach running pods on virtual nodes", Source: sourceComparison, Test: mountsConfiguration},
+	{Name: "subdomain", Severity: Advisory, Message: "sets a subdomain; virtual nodes do not give pods a DNS name of their own", Source: sourceComparison, Test: setsSubdomain},
+	{Name: "service-mesh", Severity: Advisory, Message: "carries a service mesh's sidecar, for which virtual nodes do not redirect traffic", Source: sourceComparison, Test: hasMeshSidecar},
+	{Name: "ocir-pull-secret", Severity: Advisory, Message: "pulls from Oracle's registry without imagePullSecrets; virtual nodes have no credentials of their own", Source: sourceComparison, Test: pullsFromOCIRWithoutSecret},
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
 
@@ -13,8 +14,10 @@ import (
 type Snapshot struct {
 	generation uint64
 	nodes      []*virtualNode
-	namespaces map[string]Layer
+	namespaces map[string]stated
 	pools      []*pool
+	// fileStorage holds the claims that File Storage stands behind. It is replaced as a whole, never changed.
+	fileStorage map[types.NamespacedName]struct{}
 }
 
 // virtualNode is the part of a Node that decisions need.
@@ -31,8 +34,21 @@ type virtualNode struct {
 	since time.Time
 	// counted tells whether the node was present when it was last read; a grace period that ended since turns decisions.
 	counted bool
+	// arch is the architecture of its pod shape: amd64 (E3, E4) or arm64 (A1); empty when the node does not say.
+	arch string
 	// free is how many more pods the node takes by its own count.
 	free int64
+	// room is what the node has for pods in all, freeRoom what is left of it.
+	room, freeRoom size
+	// trouble is what kept the newest pod that was bound to the node from starting; empty while pods start.
+	trouble Cause
+}
+
+// load is what the pods on a virtual node take of it.
+type load struct {
+	pods    int64
+	size    size
+	trouble Cause
 }
 
 // NodeCounts counts virtual nodes by what keeps them from taking a pod. A node is counted once, in the first row that holds.
@@ -43,23 +59,35 @@ type NodeCounts struct {
 	Matching int
 	// NotReady are those that are away for longer than the grace period.
 	NotReady int
+	// TooSmall are those that could not hold the pod even when empty.
+	TooSmall int
 	// Cordoned are those marked unschedulable.
 	Cordoned int
 	// Full have no free pod left.
 	Full int
+	// Busy have too little CPU or memory left for the pod.
+	Busy int
+	// Troubled are those on which the newest pod could not start: no address, a quota, or no capacity.
+	Troubled int
 }
 
 // Usable are the matching nodes that could take a pod now.
-func (c NodeCounts) Usable() int { return c.Matching - c.NotReady - c.Cordoned - c.Full }
+func (c NodeCounts) Usable() int {
+	return c.Matching - c.NotReady - c.TooSmall - c.Cordoned - c.Full - c.Busy - c.Troubled
+}
 
-// newVirtualNode reads a Node. bound is the number of pods on it that have not ended.
-func newVirtualNode(n *corev1.Node, bound int64) *virtualNode {
+// newVirtualNode reads a Node and what the pods on it take.
+func newVirtualNode(n *corev1.Node, l load) *virtualNode {
 	v := &virtualNode{
 		node:     &corev1.Node{},
 		cordoned: n.Spec.Unschedulable,
 		since:    n.CreationTimestamp.Time,
 		gone:     n.DeletionTimestamp != nil,
+		arch:     archOf(n),
+		room:     roomOf(n.Status.Allocatable),
+		trouble:  l.trouble,
 	}
+	v.freeRoom = v.room.minus(l.size)
 	v.node.Name, v.node.Labels = n.Name, n.Labels
 	for _, t := range n.Spec.Taints {
 		if t.Effect != corev1.TaintEffectPreferNoSchedule && !isPassingTaint(t.Key) {
@@ -74,8 +102,16 @@ func newVirtualNode(n *corev1.Node, bound int64) *virtualNode {
 	if v.gone {
 		v.ready, v.since = false, n.DeletionTimestamp.Time
 	}
-	v.free = n.Status.Allocatable.Pods().Value() - bound
+	v.free = n.Status.Allocatable.Pods().Value() - l.pods
 	return v
+}
+
+// archOf is the architecture of the node's pods: its label, which selectors are matched with, else what it reports of itself.
+func archOf(n *corev1.Node) string {
+	if arch := n.Labels[corev1.LabelArchStable]; arch != "" {
+		return arch
+	}
+	return n.Status.NodeInfo.Architecture
 }
 
 // isPassingTaint tells whether Kubernetes itself puts and removes the taint as the node's state changes. The state is judged by
@@ -94,9 +130,22 @@ func (v *virtualNode) forgotten(now time.Time, grace time.Duration) bool {
 	return v.gone && !v.present(now, grace)
 }
 
-// usable tells whether the node could take one more pod.
-func (v *virtualNode) usable(now time.Time, grace time.Duration) bool {
-	return !v.cordoned && v.free > 0 && v.present(now, grace)
+// obstacle is what keeps the node from taking one more pod of a size; empty when nothing does that the node itself shows. What
+// lasts comes first: a node that is too small does not help by being uncordoned.
+func (v *virtualNode) obstacle(now time.Time, grace time.Duration, want size) Cause {
+	switch {
+	case !v.present(now, grace):
+		return CauseNotReady
+	case !want.fits(v.room):
+		return CauseTooLarge
+	case v.cordoned:
+		return CauseCordoned
+	case v.free <= 0:
+		return CauseFull
+	case !want.fits(v.freeRoom):
+		return CauseNoRoom
+	}
+	return v.trouble
 }
 
 // matches tells whether the pod's selectors and affinity choose the node and the pod tolerates its taints. It allocates only for
@@ -118,9 +167,13 @@ func (v *virtualNode) matches(p *corev1.Pod) (bool, error) {
 	return true, nil
 }
 
-// sameTo tells whether no decision could come out differently for the other state of the node.
+// sameTo tells whether no decision is likely to come out differently for the other state of the node. Room left is compared by its
+// order of magnitude: it moves with every pod, and decisions that hang on it are looked at again by themselves.
 func (v *virtualNode) sameTo(o *virtualNode) bool {
 	if v.ready != o.ready || v.cordoned != o.cordoned || v.gone != o.gone || v.counted != o.counted || (v.free > 0) != (o.free > 0) {
+		return false
+	}
+	if v.room != o.room || v.trouble != o.trouble || v.arch != o.arch || v.freeRoom.magnitude() != o.freeRoom.magnitude() {
 		return false
 	}
 	if !v.ready && !v.since.Equal(o.since) {
@@ -129,27 +182,59 @@ func (v *virtualNode) sameTo(o *virtualNode) bool {
 	return equalLabels(v.node.Labels, o.node.Labels) && equalTaints(v.taints, o.taints)
 }
 
+// Architectures of virtual nodes in metrics.
+const (
+	archAMD64   = "amd64"
+	archARM64   = "arm64"
+	archUnknown = "unknown"
+)
+
 // count fills NodeCounts for the pod; with a nil pod every node matches.
 func (s *Snapshot) count(p *corev1.Pod, now time.Time, grace time.Duration) NodeCounts {
+	return s.countIf(func(n *virtualNode) bool {
+		if p == nil {
+			return true
+		}
+		ok, err := n.matches(p)
+		return err == nil && ok
+	}, now, grace, demandOf(p))
+}
+
+// countArch fills NodeCounts for the nodes of an architecture.
+func (s *Snapshot) countArch(arch string, now time.Time, grace time.Duration) NodeCounts {
+	return s.countIf(func(n *virtualNode) bool {
+		if n.arch == archAMD64 || n.arch == archARM64 {
+			return n.arch == arch
+		}
+		return arch == archUnknown
+	}, now, grace, size{})
+}
+
+func (s *Snapshot) countIf(matches func(*virtualNode) bool, now time.Time, grace time.Duration, want size) NodeCounts {
 	var c NodeCounts
 	for _, n := range s.nodes {
 		if n.forgotten(now, grace) {
 			continue
 		}
 		c.Total++
-		if p != nil {
-			if ok, err := n.matches(p); err != nil || !ok {
-				continue
-			}
+		if !matches(n) {
+			continue
 		}
 		c.Matching++
-		switch {
-		case !n.present(now, grace):
+		switch n.obstacle(now, grace, want) {
+		case "":
+		case CauseNotReady:
 			c.NotReady++
-		case n.cordoned:
+		case CauseTooLarge:
+			c.TooSmall++
+		case CauseCordoned:
 			c.Cordoned++
-		case n.free <= 0:
+		case CauseFull:
 			c.Full++
+		case CauseNoRoom:
+			c.Busy++
+		default:
+			c.Troubled++
 		}
 	}
 	return c

@@ -30,7 +30,7 @@ func TestAThousandPodsDoNotOscillate(t *testing.T) {
 		if step >= 10*time.Minute && step < 20*time.Minute {
 			edits = append(edits, cordoned)
 		}
-		f.index.setNode(vnode("v1", edits...), 0)
+		f.index.setNode(vnode("v1", edits...), load{})
 		for i, pod := range pods {
 			if d := f.Decide(pod); d.Layer != last[i].Layer {
 				moves[i] = append(moves[i], fmt.Sprintf("%s %s by %s", step, d.Layer, d.Rule))

@@ -72,15 +72,16 @@ func WrapControllers(cs []controller.Controller, f *Filter, recorder events.Reco
 
 func newPodTrigger(f *Filter, next coreTrigger, recorder events.Recorder, reader client.Reader) *podTrigger {
 	t := &podTrigger{filter: f, next: next, recorder: recorder, reader: reader}
+	f.recorder = recorder
 	f.index.OnChange(t.lookAgain)
 	wake := t.wakePods
 	f.wake.Store(&wake)
 	return t
 }
 
-// Controllers returns the filter's own controllers: the index and the gauges.
+// Controllers returns the filter's own controllers: the index, the gauges, and the events on buffers.
 func (f *Filter) Controllers() []controller.Controller {
-	return []controller.Controller{f.index, &metricsController{filter: f}}
+	return []controller.Controller{f.index, &metricsController{filter: f}, &bufferController{filter: f}}
 }
 
 // Name is that of the controller it stands in for.
@@ -135,7 +136,7 @@ func (t *podTrigger) record(req reconcile.Request, p *corev1.Pod, d Decision) {
 	if t.filter.pending.set(req.NamespacedName, d, since) {
 		decisionsCounter.Inc(map[string]string{labelLayer: string(d.Layer), labelRule: d.Rule})
 		if d.Rule == RuleOverflow {
-			overflowCounter.Inc(nil)
+			overflowCounter.Inc(map[string]string{labelReason: string(d.Cause)})
 		}
 	}
 	t.filter.setSkippedGauge()

@@ -113,8 +113,10 @@ func TestAPodThatOverflowsWakesCoreOnTime(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.OverflowAfter = 5 * time.Minute
 	e := newTriggerEnv(t, cfg, vnode("v1", cordoned), nodePool("general", nil), pendingPod("waiting", byKey))
-	overflowed := func() float64 { return gauge(t, "karpenter_oke_virtual_node_overflow_total", nil) }
-	overflowCounter.Add(0, nil)
+	overflowed := func() float64 {
+		return gauge(t, "karpenter_oke_virtual_node_overflow_total", map[string]string{"reason": "cordoned"})
+	}
+	overflowCounter.Add(0, map[string]string{labelReason: "cordoned"})
 	before := overflowed()
 
 	require.Equal(t, 5*time.Minute, e.look(t, "waiting").RequeueAfter)
@@ -157,6 +159,6 @@ func TestTheGaugesFollowSkippedPods(t *testing.T) {
 	_, err := (&metricsController{filter: e.filter}).Reconcile(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 90.0, gauge(t, "karpenter_oke_virtual_node_oldest_skipped_pod_age_seconds", nil))
-	require.Equal(t, 1.0, gauge(t, "karpenter_oke_virtual_node_nodes", map[string]string{"state": "usable"}))
-	require.Zero(t, gauge(t, "karpenter_oke_virtual_node_nodes", map[string]string{"state": "cordoned"}))
+	require.Equal(t, 1.0, gauge(t, "karpenter_oke_virtual_node_nodes", map[string]string{"state": "usable", "arch": "amd64"}))
+	require.Zero(t, gauge(t, "karpenter_oke_virtual_node_nodes", map[string]string{"state": "cordoned", "arch": "amd64"}))
 }

@@ -49,6 +49,8 @@ type Options struct {
 	virtualNodeTaint         string
 	virtualNodeConsolidation string
 	virtualNodeDisabledRules string
+	virtualNodeExtraRules    string
+	virtualNodeMarkers       string
 	ociAuth                  string
 }
 
@@ -93,6 +95,8 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.virtualNodeTaint, "virtual-node-taint", virtualnode.DefaultTaint, "Taint key[=value]:effect whose toleration sends a pod to virtual nodes.")
 	str(&o.virtualNodeConsolidation, "virtual-node-consolidation", string(virtualnode.ConsolidationIgnore), "Whether consolidation may move pods onto virtual nodes: ignore or count.")
 	str(&o.virtualNodeDisabledRules, "virtual-node-disabled-rules", "", "Comma-separated names of the features that virtual nodes refuse by default and that yours accept.")
+	str(&o.virtualNodeExtraRules, "virtual-node-extra-rules", "", "YAML or JSON list of {name, expression, message, severity}: further features that virtual nodes refuse. The expression is CEL over `pod`.")
+	str(&o.virtualNodeMarkers, "virtual-node-markers", virtualnode.DefaultMarkers, "Comma-separated label:, annotation: or taint:KEY[=VALUE]; a node that bears any of them is a virtual node.")
 	duration(&o.VirtualNode.OverflowAfter, "virtual-node-overflow-after", 0, "How long a pod meant for virtual nodes may be unschedulable before a managed node is bought for it. 0: never.")
 	duration(&o.StartTimeout, "start-timeout", defaultStartTimeout, "How long the first reads from OCI are tried again when the network or a service fails, before the controller gives up.")
 	str(&o.shapeOverrides, "shape-overrides", "", "Corrections for shapes that the controller does not know yet, as a YAML or JSON list such as "+
@@ -116,8 +120,13 @@ func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 	}
 	o.OCI.Auth = oci.AuthMethod(o.ociAuth)
 	o.VirtualNode.Consolidation = virtualnode.Consolidation(o.virtualNodeConsolidation)
-	if o.virtualNodeDisabledRules != "" {
-		o.VirtualNode.DisabledRules = strings.Split(o.virtualNodeDisabledRules, ",")
+	o.VirtualNode.DisabledRules = virtualnode.SplitList(o.virtualNodeDisabledRules)
+	var err error
+	if o.VirtualNode.ExtraRules, err = virtualnode.ParseRules(o.virtualNodeExtraRules); err != nil {
+		return fmt.Errorf("--virtual-node-extra-rules: %w", err)
+	}
+	if o.VirtualNode.Markers, err = virtualnode.ParseMarkers(o.virtualNodeMarkers); err != nil {
+		return fmt.Errorf("--virtual-node-markers: %w", err)
 	}
 	taint, err := virtualnode.ParseTaint(o.virtualNodeTaint)
 	if err != nil {

@@ -1,0 +1,92 @@
+package virtualnode
+
+import (
+	"math"
+	"math/bits"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// size is an amount of CPU and memory. unlimited stands for a node that does not say how much it has.
+type size struct {
+	milliCPU int64
+	memory   int64 // bytes
+}
+
+const unlimited = math.MaxInt64
+
+// roomOf is what a node's allocatable leaves to pods.
+func roomOf(list corev1.ResourceList) size {
+	room := size{milliCPU: unlimited, memory: unlimited}
+	if q, ok := list[corev1.ResourceCPU]; ok {
+		room.milliCPU = amount(q, corev1.ResourceCPU)
+	}
+	if q, ok := list[corev1.ResourceMemory]; ok {
+		room.memory = amount(q, corev1.ResourceMemory)
+	}
+	return room
+}
+
+// demandOf is what kube-scheduler sets aside for the pod's containers: requests, and limits where only these are set. Init containers
+// are left out, because a pod that has them is never a virtual node's. It is 0 for no pod.
+func demandOf(p *corev1.Pod) size {
+	if p == nil {
+		return size{}
+	}
+	var sum size
+	for i := range p.Spec.Containers {
+		sum = sum.plus(requested(&p.Spec.Containers[i].Resources))
+	}
+	if r := p.Spec.Resources; r != nil {
+		whole := requested(r)
+		sum = size{milliCPU: max(sum.milliCPU, whole.milliCPU), memory: max(sum.memory, whole.memory)}
+	}
+	return sum
+}
+
+func requested(r *corev1.ResourceRequirements) size {
+	return size{milliCPU: requestOf(r, corev1.ResourceCPU), memory: requestOf(r, corev1.ResourceMemory)}
+}
+
+func requestOf(r *corev1.ResourceRequirements, name corev1.ResourceName) int64 {
+	q, ok := r.Requests[name]
+	if !ok {
+		q = r.Limits[name]
+	}
+	return amount(q, name)
+}
+
+func (s size) plus(o size) size {
+	return size{milliCPU: addUpTo(s.milliCPU, o.milliCPU), memory: addUpTo(s.memory, o.memory)}
+}
+
+func (s size) minus(o size) size {
+	return size{milliCPU: subtract(s.milliCPU, o.milliCPU), memory: subtract(s.memory, o.memory)}
+}
+
+// fits tells whether the size goes into a room.
+func (s size) fits(room size) bool { return s.milliCPU <= room.milliCPU && s.memory <= room.memory }
+
+// magnitude is equal for sizes whose parts differ by less than a factor of two.
+func (s size) magnitude() [2]int { return [2]int{magnitude(s.milliCPU), magnitude(s.memory)} }
+
+func magnitude(n int64) int {
+	if n <= 0 {
+		return 0
+	}
+	return bits.Len64(uint64(n)) //nolint:gosec // it is positive
+}
+
+func addUpTo(a, b int64) int64 {
+	if b > math.MaxInt64-a {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+func subtract(room, taken int64) int64 {
+	if room == unlimited {
+		return unlimited
+	}
+	return room - taken
+}
