@@ -80,7 +80,7 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 	if err != nil {
 		return nil, fmt.Errorf("listing instance types: %w", err)
 	}
-	launched, err := c.instances.Launch(ctx, nodeClass, nodeClaim, instanceTypes)
+	launched, err := c.instances.Launch(ctx, instance.Request{NodeClass: nodeClass, NodeClaim: nodeClaim, NodePool: nodePool, Types: instanceTypes})
 	c.launches.Record(nodeClass, err)
 	if err != nil {
 		return nil, err

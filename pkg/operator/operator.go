@@ -157,6 +157,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		instancetype.Settings{
 			Region: oci.RegionLabel(o.OCI.Region()),
 			Pods:   resources.PodLimits{VCNNative: o.Cluster.Get().Pods == cluster.VCNNative},
+			Sizing: opts.FlexSizing,
 		})
 	o.Instances = instance.NewProvider(
 		instance.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID},

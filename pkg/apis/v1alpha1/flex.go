@@ -17,7 +17,7 @@ const (
 // Flex bounds the sizes of instances with flexible shapes; what a shape itself allows is a bound too.
 type Flex struct {
 	// sizing is Grid: nodes have one of the offered sizes; or Fit: the chosen size is shrunk at launch to what the pods
-	// need. Left out: the controller's setting.
+	// need. Left out: the controller's setting --flex-sizing, which is Fit.
 	// +kubebuilder:validation:Enum=Grid;Fit
 	// +optional
 	Sizing FlexSizing `json:"sizing,omitempty"`

@@ -16,6 +16,7 @@ import (
 	coreoptions "sigs.k8s.io/karpenter/pkg/operator/options"
 	"sigs.k8s.io/karpenter/pkg/utils/env"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
@@ -38,6 +39,7 @@ type Options struct {
 	OKEImageCompartmentID string
 	OCI                   oci.Config
 	VirtualNode           virtualnode.Config
+	FlexSizing            v1alpha1.FlexSizing
 	// ShapeOverrides correct what is derived of shapes.
 	ShapeOverrides []shape.Override
 	Prices         Prices
@@ -52,6 +54,7 @@ type Options struct {
 	virtualNodeExtraRules    string
 	virtualNodeMarkers       string
 	ociAuth                  string
+	flexSizing               string
 }
 
 var _ coreoptions.Injectable = (*Options)(nil)
@@ -92,6 +95,7 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.OCI.ConfigProfile, "oci-config-profile", "DEFAULT", "Profile in the OCI configuration file.")
 	str(&o.OCI.Region, "oci-region", "", "OCI region, such as us-phoenix-1. Default: the region of the credentials.")
 	str(&o.OCI.Endpoint, "oci-endpoint", "", "scheme://host[:port] that takes the calls to every OCI service, for private endpoints and simulators. Default: the region's own hosts.")
+	str(&o.flexSizing, "flex-sizing", string(v1alpha1.FlexSizingFit), "How sizes of flexible shapes are found for OciNodeClasses that do not say: Grid or Fit.")
 	str(&o.virtualNodeTaint, "virtual-node-taint", virtualnode.DefaultTaint, "Taint key[=value]:effect whose toleration sends a pod to virtual nodes.")
 	str(&o.virtualNodeConsolidation, "virtual-node-consolidation", string(virtualnode.ConsolidationIgnore), "Whether consolidation may move pods onto virtual nodes: ignore or count.")
 	str(&o.virtualNodeDisabledRules, "virtual-node-disabled-rules", "", "Comma-separated names of the features that virtual nodes refuse by default and that yours accept.")
@@ -119,6 +123,7 @@ func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 		return fmt.Errorf("argument %q belongs to no flag; give a flag that is true or false as --flag=false", fs.Arg(0))
 	}
 	o.OCI.Auth = oci.AuthMethod(o.ociAuth)
+	o.FlexSizing = v1alpha1.FlexSizing(o.flexSizing)
 	o.VirtualNode.Consolidation = virtualnode.Consolidation(o.virtualNodeConsolidation)
 	o.VirtualNode.DisabledRules = virtualnode.SplitList(o.virtualNodeDisabledRules)
 	var err error
@@ -220,6 +225,9 @@ func (o *Options) validate() error {
 	}
 	if o.StartTimeout < 0 {
 		errs = append(errs, fmt.Errorf("--start-timeout %s is negative", o.StartTimeout))
+	}
+	if o.FlexSizing != v1alpha1.FlexSizingGrid && o.FlexSizing != v1alpha1.FlexSizingFit {
+		errs = append(errs, fmt.Errorf("--flex-sizing %q is neither Grid nor Fit", o.FlexSizing))
 	}
 	errs = append(errs, o.OCI.Validate())
 	if err := o.VirtualNode.Validate(); err != nil {

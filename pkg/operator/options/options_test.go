@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	coreoptions "sigs.k8s.io/karpenter/pkg/operator/options"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
@@ -34,6 +35,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, oci.AuthWorkloadIdentity, o.OCI.Auth)
 	require.Equal(t, virtualnode.DefaultConfig(), o.VirtualNode)
+	require.Equal(t, v1alpha1.FlexSizingFit, o.FlexSizing)
 }
 
 func TestEnvironmentTwins(t *testing.T) {
@@ -62,6 +64,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		`--cluster-id "mixed" is not such an OCID`:               {"--cluster-id", "mixed"},
 		`--cluster-endpoint "10.0.0.14:6443": want an address`:   append(required, "--cluster-endpoint", "10.0.0.14:6443"),
 		`--cluster-dns-ip "dns" is not an IP address`:            append(required, "--cluster-dns-ip", "dns"),
+		`--flex-sizing "fit" is neither Grid nor Fit`:            append(required, "--flex-sizing", "fit"),
 		`--oci-auth "magic" is not known`:                        append(required, "--oci-auth", "magic"),
 		`--oci-endpoint "localhost" is not scheme://host[:port]`: append(required, "--oci-endpoint", "localhost"),
 		"--virtual-node-taint: taint":                            append(required, "--virtual-node-taint", "nonsense"),

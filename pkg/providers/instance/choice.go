@@ -2,6 +2,7 @@ package instance
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,6 +10,8 @@ import (
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 	"sigs.k8s.io/karpenter/pkg/utils/resources"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 )
 
 // Candidate is one way to launch a NodeClaim: an instance type in one of its offerings.
@@ -57,8 +60,10 @@ var filters = []filter{
 var capacityTypeRank = map[string]int{karpv1.CapacityTypeReserved: 0, karpv1.CapacityTypeSpot: 1, karpv1.CapacityTypeOnDemand: 2}
 
 // choose orders the ways to launch a NodeClaim from the best: by capacity type, then price, then by how few nodes its NodePool
-// has in the zone. When nothing is left it names the filter that emptied the list.
-func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, zones map[string]int) (candidates []Candidate, emptiedBy string) {
+// has in the zone. The price is the instance type's, which is what core reckons with ever after: a node of a dearer type would be replaced
+// by a cheaper one, however much less its fitted size costs. Among types of one price, that of the fitted size decides. When nothing is
+// left it names the filter that emptied the list.
+func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, zones map[string]int, sizes *instancetype.Fitter) (candidates []Candidate, emptiedBy string) {
 	c := newClaim(nodeClaim)
 	for _, t := range types {
 		for _, o := range t.Offerings {
@@ -72,13 +77,27 @@ func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, zo
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b Candidate) int {
-		return cmp.Or(
+		if byPrice := cmp.Or(
 			cmp.Compare(capacityTypeRank[a.Offering.CapacityType()], capacityTypeRank[b.Offering.CapacityType()]),
 			cmp.Compare(a.Offering.Price, b.Offering.Price),
+		); byPrice != 0 {
+			return byPrice // most differ here, and what follows costs more to find out
+		}
+		return cmp.Or(
+			cmp.Compare(fittedPrice(sizes, a), fittedPrice(sizes, b)),
 			cmp.Compare(zones[a.Offering.Zone()], zones[b.Offering.Zone()]),
 			cmp.Compare(a.Type.Name, b.Type.Name),
 			cmp.Compare(a.Offering.Zone(), b.Offering.Zone()),
 		)
 	})
 	return candidates, ""
+}
+
+// fittedPrice is what a candidate costs at the size that is launched, rounded so that equal sizes have equal prices.
+func fittedPrice(sizes *instancetype.Fitter, o Candidate) float64 {
+	fit, ok := sizes.Fit(o.Type.Name)
+	if !ok {
+		return o.Offering.Price
+	}
+	return math.Round(fit.Price(o.Offering)*1e9) / 1e9
 }

@@ -25,7 +25,7 @@ import (
 // plan is one launch, fully decided: the request, the token that makes it repeatable, and what it was decided from.
 type plan struct {
 	candidate Candidate
-	size      instancetype.Size
+	fit       *instancetype.Fit
 	subnet    v1alpha1.Subnet
 	owner     inventory.Owner
 	details   core.LaunchInstanceDetails
@@ -37,14 +37,16 @@ type request struct {
 	nodeClass *v1alpha1.OciNodeClass
 	nodeClaim *karpv1.NodeClaim
 	cluster   *cluster.Cluster
+	sizes     *instancetype.Fitter
 }
 
 // plan decides one launch. Equal input gives an equal request and token, so that a repeat after a crash finds the same instance.
 func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.Subnet) (plan, error) {
-	size, ok := p.sizes.Size(candidate.Type.Name)
+	fit, ok := r.sizes.Fit(candidate.Type.Name)
 	if !ok {
 		return plan{}, fmt.Errorf("instance type %s has no known shape", candidate.Type.Name)
 	}
+	size := fit.Size
 	domain, ok := p.availabilityDomain(candidate.Offering.Zone())
 	if !ok {
 		return plan{}, fmt.Errorf("zone %s is no availability domain of this region", candidate.Offering.Zone())
@@ -53,7 +55,7 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 	if !ok {
 		return plan{}, fmt.Errorf("OciNodeClass %s has no image for instance type %s; add a term to imageSelector", r.nodeClass.Name, candidate.Type.Name)
 	}
-	metadata, err := bootstrap.Metadata(node(r, candidate, subnet, img))
+	metadata, err := bootstrap.Metadata(node(r, candidate, fit, subnet, img))
 	if err != nil {
 		return plan{}, err
 	}
@@ -103,7 +105,7 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 	if err != nil {
 		return plan{}, err
 	}
-	return plan{candidate: candidate, size: size, subnet: subnet, owner: owner, details: details, token: token}, nil
+	return plan{candidate: candidate, fit: fit, subnet: subnet, owner: owner, details: details, token: token}, nil
 }
 
 // Labels are the labels that a launch decides: every requirement of the instance type and the offering that has one value.

@@ -44,8 +44,17 @@ type API interface {
 
 // Sizes is what this package needs to know of instance types.
 type Sizes interface {
-	// Size is what OCI is asked for when an instance type is launched.
-	Size(typeName string) (instancetype.Size, bool)
+	// Fitter finds what OCI is asked for when one of a NodeClaim's instance types is launched.
+	Fitter(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) *instancetype.Fitter
+}
+
+// Request is what one Launch is for.
+type Request struct {
+	NodeClass *v1alpha1.OciNodeClass
+	NodeClaim *karpv1.NodeClaim
+	NodePool  *karpv1.NodePool // nil when the NodeClaim has none
+	// Types are the NodePool's instance types; those that the NodeClaim allows are launched.
+	Types []*cloudprovider.InstanceType
 }
 
 // Provider launches and ends instances.
@@ -53,7 +62,7 @@ type Provider interface {
 	// Launch starts one instance for a NodeClaim and returns as soon as OCI has given it an OCID. Called again for the same
 	// NodeClaim, also by another process, it returns the same instance. It returns Karpenter's InsufficientCapacityError when no
 	// offering can be had now, and its CreateError with a reason for anything that a person must mend.
-	Launch(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType) (Launched, error)
+	Launch(ctx context.Context, r Request) (Launched, error)
 	// Terminate asks OCI to end an instance. It returns Karpenter's NodeClaimNotFoundError once the instance is gone.
 	Terminate(ctx context.Context, id string) error
 }
@@ -123,31 +132,32 @@ func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 }
 
 // Launch implements Provider.
-func (p *DefaultProvider) Launch(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType) (Launched, error) {
+func (p *DefaultProvider) Launch(ctx context.Context, r Request) (Launched, error) {
 	current := p.cluster.Get()
 	if current == nil {
 		return Launched{}, errors.New("the OKE cluster has not been read yet")
 	}
-	if instance, found, err := p.adopt(ctx, nodeClaim); err != nil || found {
-		return Launched{Instance: instance, Candidate: candidateOf(instance, types)}, err
+	if instance, found, err := p.adopt(ctx, r.NodeClaim); err != nil || found {
+		return Launched{Instance: instance, Candidate: candidateOf(instance, r.Types)}, err
 	}
-	if replay, ok := p.unknownLaunchOf(nodeClaim); ok {
-		launched, err := p.attempt(ctx, nodeClaim, replay)
+	if replay, ok := p.unknownLaunchOf(r.NodeClaim); ok {
+		launched, err := p.attempt(ctx, r.NodeClaim, replay)
 		if err == nil || !tryAnother(err) {
 			return launched, createError(err)
 		}
 	}
-	candidates, release, err := p.chooseFor(nodeClaim, types)
+	sizes := p.sizes.Fitter(r.NodeClaim, r.NodeClass, r.NodePool)
+	candidates, release, err := p.chooseFor(r.NodeClaim, r.Types, sizes)
 	if err != nil {
 		return Launched{}, err
 	}
 	defer release()
-	return p.launchFirst(ctx, request{nodeClass: nodeClass, nodeClaim: nodeClaim, cluster: current}, candidates)
+	return p.launchFirst(ctx, request{nodeClass: r.NodeClass, nodeClaim: r.NodeClaim, cluster: current, sizes: sizes}, candidates)
 }
 
 // chooseFor orders the candidates of a NodeClaim and counts it in the zone of the best one until release is called: NodeClaims
 // of one scheduling round are launched at the same time, and would all choose the same zone.
-func (p *DefaultProvider) chooseFor(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType) (candidates []Candidate, release func(), err error) {
+func (p *DefaultProvider) chooseFor(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, sizes *instancetype.Fitter) (candidates []Candidate, release func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	nodePool := nodeClaim.Labels[karpv1.NodePoolLabelKey]
@@ -157,7 +167,7 @@ func (p *DefaultProvider) chooseFor(nodeClaim *karpv1.NodeClaim, types []*cloudp
 			zones[place.zone] += n
 		}
 	}
-	candidates, emptiedBy := choose(nodeClaim, types, zones)
+	candidates, emptiedBy := choose(nodeClaim, types, zones, sizes)
 	if len(candidates) == 0 {
 		return nil, nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("of %d instance types none %s", len(types), emptiedBy))
 	}
@@ -180,7 +190,7 @@ func (p *DefaultProvider) launchFirst(ctx context.Context, r request, candidates
 			break
 		}
 		// A failure before may have ruled this one out: the same shape in a smaller size, the same limit.
-		if p.ruledOut(candidate) {
+		if p.ruledOut(r, candidate) {
 			continue
 		}
 		launched, err := p.launchInSubnets(ctx, r, candidate)
@@ -223,18 +233,21 @@ func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeCla
 		}
 		instance.WorkRequestID = workRequest
 		p.inventory.NoteLaunched(instance)
+		reportFit(next.fit)
 		log.FromContext(ctx).Info("launched instance", "NodeClaim", klog.KObj(nodeClaim), "instance", instance.ID, "instance-type", next.candidate.Type.Name,
-			"zone", next.candidate.Offering.Zone(), "capacity-type", instance.CapacityType, "ocpus", instance.OCPUs, "memoryGB", instance.MemoryGB)
+			"zone", next.candidate.Offering.Zone(), "capacity-type", instance.CapacityType, "ocpus", instance.OCPUs, "memoryGB", instance.MemoryGB,
+			"fit", next.fit.Outcome, "type-ocpus", next.fit.Cell.OCPUs, "type-memoryGB", next.fit.Cell.MemoryGB)
 		return Launched{Instance: instance, Candidate: next.candidate, SubnetID: next.subnet.ID, PlacementIDs: placementIDs(next.details)}, nil
 	}
 	p.learn(ctx, nodeClaim, next, err)
 	return Launched{}, fmt.Errorf("launching %s in %s: %w", next.candidate.Type.Name, next.candidate.Offering.Zone(), err)
 }
 
-// learn remembers what a failed launch says about other launches.
+// learn remembers what a failed launch says about other launches. What could not be had is the fitted size: nothing at or above it can,
+// and a smaller one still may.
 func (p *DefaultProvider) learn(ctx context.Context, nodeClaim *karpv1.NodeClaim, failed plan, err error) {
 	launch := capacity.Offering{
-		Shape: failed.size.ShapeName, OCPUs: failed.size.OCPUs, MemoryGB: failed.size.MemoryGB,
+		Shape: failed.fit.Size.ShapeName, OCPUs: failed.fit.Size.OCPUs, MemoryGB: failed.fit.Size.MemoryGB,
 		Zone: failed.candidate.Offering.Zone(), CapacityType: failed.candidate.Offering.CapacityType(),
 	}
 	MarkUnavailable(ctx, p.unavailable, launch, err)
@@ -275,13 +288,13 @@ func MarkUnavailable(ctx context.Context, unavailable *capacity.Unavailable, o c
 // jitter lengthens a time by up to a fifth, so that what became unavailable together does not come back together.
 func jitter(d time.Duration) time.Duration { return d + rand.N(d/5) } //nolint:gosec // jitter is no secret
 
-func (p *DefaultProvider) ruledOut(candidate Candidate) bool {
-	size, ok := p.sizes.Size(candidate.Type.Name)
+func (p *DefaultProvider) ruledOut(r request, candidate Candidate) bool {
+	fit, ok := r.sizes.Fit(candidate.Type.Name)
 	if !ok {
 		return false
 	}
 	_, ruledOut := p.unavailable.IsUnavailable(capacity.Offering{
-		Shape: size.ShapeName, OCPUs: size.OCPUs, MemoryGB: size.MemoryGB,
+		Shape: fit.Size.ShapeName, OCPUs: fit.Size.OCPUs, MemoryGB: fit.Size.MemoryGB,
 		Zone: candidate.Offering.Zone(), CapacityType: candidate.Offering.CapacityType(),
 	})
 	return ruledOut

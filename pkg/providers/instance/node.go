@@ -12,15 +12,16 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/bootstrap"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 )
 
 // node is what the instance is told about the node that it becomes.
-func node(r request, candidate Candidate, subnet v1alpha1.Subnet, img v1alpha1.Image) bootstrap.Node {
+func node(r request, candidate Candidate, fit *instancetype.Fit, subnet v1alpha1.Subnet, img v1alpha1.Image) bootstrap.Node {
 	n := classNode(r.nodeClass, r.cluster)
 	n.KubernetesVersion = img.KubernetesVersion
 	n.Labels = lo.Assign(r.nodeClaim.Labels, Labels(candidate))
 	n.Taints = slices.Concat([]corev1.Taint{karpv1.UnregisteredNoExecuteTaint}, r.nodeClaim.Spec.Taints, r.nodeClaim.Spec.StartupTaints)
-	n.MaxPods = int(candidate.Type.Capacity.Pods().Value())
+	n.MaxPods = int(fit.Resources.Capacity.Pods().Value())
 	n.Preemptible = candidate.Offering.CapacityType() == karpv1.CapacityTypeSpot
 	if n.Native != nil && len(n.Native.PodSubnetIDs) == 0 {
 		n.Native.PodSubnetIDs = []string{subnet.ID}

@@ -28,7 +28,7 @@ func slackMemory(requested int64) int64 { return max(128*mib, requested/100) }
 func claimFor(requests corev1.ResourceList, requirements ...karpv1.NodeSelectorRequirementWithMinValues) *karpv1.NodeClaim {
 	nodeClaim := &karpv1.NodeClaim{}
 	nodeClaim.Spec.Resources.Requests = requests
-	nodeClaim.Spec.Requirements = append(requirements, require1(corev1.LabelInstanceTypeStable, corev1.NodeSelectorOpIn, "VM.Standard.E5.Flex.8o.64g", "VM.Standard.E4.Flex.8o.64g"))
+	nodeClaim.Spec.Requirements = append([]karpv1.NodeSelectorRequirementWithMinValues{require1(corev1.LabelInstanceTypeStable, corev1.NodeSelectorOpIn, "VM.Standard.E5.Flex.8o.64g", "VM.Standard.E4.Flex.8o.64g")}, requirements...)
 	return nodeClaim
 }
 
@@ -131,7 +131,7 @@ func TestALaunchIsFittedWithinItsInstanceType(t *testing.T) {
 		},
 		{says: "never for a fixed shape", typeName: "VM.Standard2.8", claim: claimFor(medium), ocpus: 8, memory: 120, outcome: instancetype.FitFixed},
 		{says: "never for a shape with documented sizes", typeName: "VM.DenseIO.E4.Flex.8o.128g", claim: claimFor(medium), ocpus: 8, memory: 128, outcome: instancetype.FitFixed},
-		{says: "not where a request does not depend on the size", claim: claimFor(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), "example.com/device": resource.MustParse("1")}), ocpus: 1, memory: 3, outcome: instancetype.Fitted},
+		{says: "whatever else is requested that the type itself lacks", claim: claimFor(corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), "example.com/device": resource.MustParse("1")}), ocpus: 1, memory: 3, outcome: instancetype.Fitted},
 	} {
 		t.Run(tc.says, func(t *testing.T) {
 			e := newEnv(t, native)
