@@ -150,13 +150,21 @@ func (s *selector) withinLimits(c *cell) bool {
 	return (s.limitVCPUs == 0 || float64(c.vcpus) <= maxVCPUs) && (s.limitMemoryGB == 0 || c.memoryGB <= maxMemoryGB)
 }
 
-// asksForShapes says whether the requirements name shapes, families or generations; then none of them is left out for its price.
-func (s *selector) asksForShapes() bool {
-	return slices.ContainsFunc([]string{
-		corev1.LabelInstanceTypeStable, v1alpha1.LabelInstanceShapeName, v1alpha1.LabelInstanceFamily, v1alpha1.LabelInstanceGeneration,
-	}, func(key string) bool {
+// namesShapes says whether the requirements name types, shapes or families; then all of them are offered, giants too.
+func (s *selector) namesShapes() bool {
+	return s.names(corev1.LabelInstanceTypeStable, v1alpha1.LabelInstanceShapeName, v1alpha1.LabelInstanceFamily)
+}
+
+// names says whether the requirements list values of one of the labels.
+func (s *selector) names(labels ...string) bool {
+	return slices.ContainsFunc(labels, func(key string) bool {
 		return s.requirements.Has(key) && s.requirements.Get(key).Operator() == corev1.NodeSelectorOpIn
 	})
+}
+
+// asksForShapes says whether the requirements name shapes, families or generations; then none of them is left out for its price.
+func (s *selector) asksForShapes() bool {
+	return s.namesShapes() || s.names(v1alpha1.LabelInstanceGeneration)
 }
 
 // choose picks the cells of a catalogue: all that the requirements, images and limits leave, with as many points of each flexible shape as
@@ -178,6 +186,9 @@ func (s *selector) choose(all *catalog, snapshot *shape.Snapshot) []*cell {
 		default:
 			fixed = append(fixed, f)
 		}
+	}
+	if !s.namesShapes() {
+		fixed, sizable = withoutGiants(fixed, sizable)
 	}
 	chosen := cellsOf(fixed)
 	points, complete := shareBudget(sizable, maxTypes-len(chosen))
@@ -219,15 +230,21 @@ type share struct {
 // same take turns. complete says that all points fitted.
 func shareBudget(families []family, budget int) (cells []*cell, complete bool) {
 	shares := make([]share, len(families))
-	for i := range families {
+	largest := map[*cell]bool{} // of the first tier: nothing larger is offered, so these must be
+	for i, f := range families {
 		shares[i] = shareOf(i, families)
+		if shares[i].tier == tiers[0] {
+			for _, c := range maximal(f.cells) {
+				largest[c] = true
+			}
+		}
 	}
 	take := func(points int) (cells []*cell) {
 		for i, f := range families {
 			limit := int(float64(points) * shares[i].weight)
 			for _, c := range f.cells {
 				// Ranks are places in the whole list, so that a grid is part of every finer one.
-				if c.rank < shares[i].points || (c.rank < limit && c.rank%shares[i].of == shares[i].turn) {
+				if c.rank < shares[i].points || largest[c] || (c.rank < limit && c.rank%shares[i].of == shares[i].turn) {
 					cells = append(cells, c)
 				}
 			}

@@ -80,11 +80,9 @@ func TestConsolidationEndsEmptyNodesAndShrinksThoseThatHaveTooMuch(t *testing.T)
 func TestEqualInputGivesEqualNodes(t *testing.T) {
 	nodes := func() []string {
 		w := newWorld(t)
-		for i, r := range []world.Requests{{500, 1024}, {250, 3000}, {2000, 2048}} {
-			for _, p := range pods(w, 40, r) {
-				p.Name = fmt.Sprintf("%s-%d", p.Name, i)
-				p.UID += "-" + p.UID[:1]
-				require.NoError(t, w.Add(t.Context(), world.NewPod(p.Name, w.Clock.Now(), r)))
+		for wave, r := range []world.Requests{{CPUMillis: 500, MemoryMiB: 1024}, {CPUMillis: 250, MemoryMiB: 3000}, {CPUMillis: 2000, MemoryMiB: 2048}} {
+			for i := range 40 {
+				require.NoError(t, w.Add(t.Context(), world.NewPod(fmt.Sprintf("p%d-%02d", wave, i), w.Clock.Now(), r)))
 			}
 			_, err := w.Provision(t.Context())
 			require.NoError(t, err)
