@@ -12,6 +12,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/learned"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 )
 
@@ -63,9 +64,9 @@ func newBuilder(p params, zones []string, settings Settings, prices pricing.Prov
 	return b
 }
 
-// build makes the instance type of a cell.
-func (b *builder) build(c *cell) *cloudprovider.InstanceType {
-	predicted := resources.Predict(c.machine(b.params.bootVolumeGB), b.params.pods, b.params.kubelet)
+// build makes the instance type of a cell, smaller than the model says by what its nodes are known to lack.
+func (b *builder) build(c *cell, lacking learned.Shortfall) *cloudprovider.InstanceType {
+	predicted := less(resources.Predict(c.machine(b.params.bootVolumeGB), b.params.pods, b.params.kubelet), lacking)
 	return &cloudprovider.InstanceType{
 		Name:                   c.name,
 		Requirements:           b.requirements(c),

@@ -17,11 +17,12 @@ const fingerprintRoom = 2048
 
 // fingerprint is a hash of everything in a node class and a NodePool that a list depends on. Hashing content instead of resource versions
 // lets node classes that differ only in other fields share one list, and never serves a stale one. Whatever newSelector,
-// paramsOf and variantOf read must be hashed here.
-func fingerprint(nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) uint64 {
+// paramsOf and variantOf read must be hashed here. So must what decides which learned figures hold; the figures themselves have a
+// generation.
+func (p *DefaultProvider) fingerprint(nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) uint64 {
 	var room [fingerprintRoom]byte
 	b := room[:0]
-	b = appendClass(b, nodeClass)
+	b = p.deps.Learned.AppendScope(appendClass(b, nodeClass), nodeClass)
 	if nodePool == nil {
 		return maphash.Bytes(seed, b)
 	}

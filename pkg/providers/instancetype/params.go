@@ -33,6 +33,8 @@ type params struct {
 	onDemandOnly bool
 	kubelet      resources.Kubelet
 	pods         resources.PodLimits
+	// learned tells apart node classes whose nodes are known to lack different things; empty as long as nothing is known.
+	learned string
 }
 
 // threading is the number of threads that run on a core.

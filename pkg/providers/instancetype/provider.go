@@ -15,6 +15,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/learned"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
@@ -30,7 +31,8 @@ type Provider interface {
 	List(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) ([]*cloudprovider.InstanceType, error)
 	// Size tells OCI's own numbers for an instance type's name, also for one that is not listed any more.
 	Size(typeName string) (Size, bool)
-	// Resources predicts what a node of a size has. It fails when the shape is not known, or with ErrNotLoaded.
+	// Resources predicts what a node of a size has, less what nodes of the class were seen to lack. It fails when the shape is not known, or
+	// with ErrNotLoaded.
 	Resources(size Size, nodeClass *v1alpha1.OciNodeClass) (resources.Resources, error)
 	// Fitter finds the sizes at which a claim's node is launched. nodePool is the claim's, nil when it is not known.
 	Fitter(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass, nodePool *karpv1.NodePool) *Fitter
@@ -55,12 +57,14 @@ type Settings struct {
 	Sizing v1alpha1.FlexSizing
 }
 
-// Dependencies of a DefaultProvider. InUse may be nil.
+// Dependencies of a DefaultProvider. InUse and Learned may be nil.
 type Dependencies struct {
 	Shapes      shape.Provider
 	Prices      pricing.Provider
 	Unavailable *capacity.Unavailable
 	InUse       InUse
+	// Learned makes predictions smaller by what real nodes lacked.
+	Learned *learned.Store
 }
 
 // DefaultProvider builds instance types on demand and keeps them until a source moves.
@@ -77,7 +81,7 @@ type DefaultProvider struct {
 var _ Provider = (*DefaultProvider)(nil)
 
 // generations are the states of all sources.
-type generations struct{ shapes, prices, unavailable, inUse uint64 }
+type generations struct{ shapes, prices, unavailable, inUse, learned uint64 }
 
 // edition is what was built from one state of the sources. It never changes after it was published.
 type edition struct {
@@ -104,6 +108,7 @@ type builtType struct {
 	it                       *cloudprovider.InstanceType
 	shape                    *shape.Shape
 	prices, shapeUnavailable uint64
+	lacking                  learned.Shortfall
 }
 
 // maxLists bounds the lists of an edition, against NodePools that are edited without end while no source moves.
@@ -124,7 +129,7 @@ func (p *DefaultProvider) List(_ context.Context, nodeClass *v1alpha1.OciNodeCla
 	if snapshot == nil {
 		return nil, fmt.Errorf("listing instance types: %w", ErrNotLoaded)
 	}
-	key := fingerprint(nodeClass, nodePool)
+	key := p.fingerprint(nodeClass, nodePool)
 	now := p.generations(snapshot)
 	if e := p.current.Load(); e != nil && e.generations == now {
 		if list, ok := e.lists[key]; ok {
@@ -135,7 +140,8 @@ func (p *DefaultProvider) List(_ context.Context, nodeClass *v1alpha1.OciNodeCla
 }
 
 func (p *DefaultProvider) generations(snapshot *shape.Snapshot) generations {
-	g := generations{shapes: snapshot.Generation(), prices: p.deps.Prices.Generation(), unavailable: p.deps.Unavailable.Generation()}
+	g := generations{shapes: snapshot.Generation(), prices: p.deps.Prices.Generation(), unavailable: p.deps.Unavailable.Generation(),
+		learned: p.deps.Learned.Generation()}
 	if p.deps.InUse != nil {
 		g.inUse = p.deps.InUse.Generation()
 	}
@@ -200,16 +206,25 @@ func (p *DefaultProvider) choose(next *edition, nodeClass *v1alpha1.OciNodeClass
 // types makes the types of cells, taking over what was built before and has not changed.
 func (p *DefaultProvider) types(next *edition, reusable map[params]builtTypes, cells []*cell, nodeClass *v1alpha1.OciNodeClass) []*cloudprovider.InstanceType {
 	prm := paramsOf(nodeClass, p.settings.Pods)
+	view := p.deps.Learned.View(nodeClass)
 	b := newBuilder(prm, next.snapshot.Zones(), p.settings, p.deps.Prices, p.deps.Unavailable)
 	list := make([]*cloudprovider.InstanceType, 0, len(cells)) // exact, so that who appends gets a copy
 	before, built := reusable[prm], make(builtTypes, len(cells))
+	if prm.learned = string(p.deps.Learned.AppendScope(nil, nodeClass)); prm.learned != "" {
+		// The first figure for an image parts node classes that shared their types; most of those are still right.
+		if own, ok := reusable[prm]; ok {
+			before = own
+		}
+	}
 	maps.Copy(built, next.types[prm])
 	for _, c := range cells {
-		want := builtType{shape: c.shape, prices: next.prices, shapeUnavailable: p.deps.Unavailable.ShapeGeneration(c.shape.Name)}
+		want := builtType{
+			shape: c.shape, prices: next.prices, shapeUnavailable: p.deps.Unavailable.ShapeGeneration(c.shape.Name), lacking: view.Shortfall(c.learnedSize()),
+		}
 		have, ok := before[c.name]
 		switch {
-		case !ok || have.shape != want.shape:
-			want.it = b.build(c)
+		case !ok || have.shape != want.shape || have.lacking != want.lacking:
+			want.it = b.build(c, want.lacking)
 		case have.prices != want.prices || have.shapeUnavailable != want.shapeUnavailable:
 			want.it = b.withOfferings(c, have.it)
 		default:
@@ -234,6 +249,16 @@ func (p *DefaultProvider) Size(typeName string) (Size, bool) {
 
 // Resources implements Provider.
 func (p *DefaultProvider) Resources(size Size, nodeClass *v1alpha1.OciNodeClass) (resources.Resources, error) {
+	model, err := p.Model(size, nodeClass)
+	if err != nil || nodeClass == nil {
+		return model, err
+	}
+	lacking := p.deps.Learned.View(nodeClass).Shortfall(learned.Size{Shape: size.ShapeName, OCPUs: size.OCPUs, MemoryGB: size.MemoryGB})
+	return less(model, lacking), nil
+}
+
+// Model predicts what a node of a size has by the model alone: what real nodes are compared with. It fails like Resources.
+func (p *DefaultProvider) Model(size Size, nodeClass *v1alpha1.OciNodeClass) (resources.Resources, error) {
 	snapshot := p.deps.Shapes.Snapshot()
 	if snapshot == nil {
 		return resources.Resources{}, fmt.Errorf("predicting the resources of %s: %w", size.ShapeName, ErrNotLoaded)
