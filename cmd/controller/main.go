@@ -60,7 +60,7 @@ func run(ctx context.Context, op *operator.Operator) error {
 	controllers = lo.Must(virtualnode.WrapControllers(controllers, op.Filter, op.EventRecorder, op.GetClient()))
 	controllers = lo.Must(virtualnode.WrapNodeMetrics(controllers, op.Filter, clusterState))
 
-	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers()...)
+	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers(clusterState)...)
 	// Core's Start panics beyond the reach of main, for example when a port is in use, and does not end on a signal.
 	return op.Manager.Start(ctx)
 }

@@ -15,9 +15,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	coreoperator "sigs.k8s.io/karpenter/pkg/operator"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/cloudprovider"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/breaker"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/learn"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclaim"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclass"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
@@ -30,6 +33,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/learned"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
@@ -63,12 +67,15 @@ type Operator struct {
 	Prices        *pricing.DefaultProvider
 	PriceFeed     *feed.Feed // nil when the price list is not read
 	InUse         *nodeclaim.InUseController
-	InstanceTypes instancetype.Provider
+	Learned       *learned.Store
+	Breaker       *breaker.Breaker
+	InstanceTypes *instancetype.DefaultProvider
 	Instances     instance.Provider
 	CloudProvider *cloudprovider.CloudProvider
 	Filter        *virtualnode.Filter
 
 	priceRefresh time.Duration
+	namespace    string // of the controller's own objects
 }
 
 // New makes the operator and reads the cluster and the shapes once: a controller that can not is not started, and says what is
@@ -98,6 +105,9 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Placement:   placement.NewProvider(client),
 		Launches:    nodeclass.NewLaunchOutcomes(core.Clock),
 		Unavailable: capacity.NewUnavailable(core.Clock),
+		Learned:     learned.NewStore(core.Clock, learned.DefaultTTL),
+		Breaker:     breaker.New(),
+		namespace:   opts.SystemNamespace,
 		Filter:      virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
 	}
 	if op.Shapes, err = shape.NewProvider(client, opts.CompartmentID, opts.ShapeOverrides...); err != nil {
@@ -106,6 +116,10 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	if err := op.firstReads(ctx, opts.StartTimeout); err != nil {
 		return nil, err
 	}
+	if err := learn.Load(ctx, core.GetAPIReader(), op.namespace, op.Learned); err != nil {
+		log.FromContext(ctx).Error(err, "starting without what earlier processes learned of nodes; reading it is tried again")
+	}
+	op.Filter.HoldBack(op.Breaker)
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: core.GetClient(), OCI: client, Cluster: op.Cluster, Images: op.Images, Network: op.Network, Placement: op.Placement,
 		Bootstrap: instance.BootstrapCheck{Cluster: op.Cluster}, Launches: op.Launches, CompartmentID: opts.CompartmentID, Clock: core.Clock,
@@ -153,7 +167,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	}
 	o.InUse = nodeclaim.NewInUseController(o.GetClient())
 	o.InstanceTypes = instancetype.NewProvider(
-		instancetype.Dependencies{Shapes: o.Shapes, Prices: prices, Unavailable: o.Unavailable, InUse: o.InUse},
+		instancetype.Dependencies{Shapes: o.Shapes, Prices: prices, Unavailable: o.Unavailable, InUse: o.InUse, Learned: o.Learned},
 		instancetype.Settings{
 			Region: oci.RegionLabel(o.OCI.Region()),
 			Pods:   resources.PodLimits{VCNNative: o.Cluster.Get().Pods == cluster.VCNNative},
@@ -171,8 +185,9 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	return nil
 }
 
-// Controllers are the controllers of this project; Karpenter core's are its own.
-func (o *Operator) Controllers() []controller.Controller {
+// Controllers are the controllers of this project; Karpenter core's are its own. purchases is core's cluster state, which knows for which
+// pods nodes are bought.
+func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controller {
 	all := []controller.Controller{
 		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
 		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
@@ -185,6 +200,10 @@ func (o *Operator) Controllers() []controller.Controller {
 		nodeclaim.NewLabelsController(o.GetClient()),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory),
 		o.InUse,
+		learn.NewNodesController(o.GetClient(), o.EventRecorder, o.Inventory, o.InstanceTypes, o.Learned),
+		learn.NewStoreController(o.GetClient(), o.GetAPIReader(), o.namespace, o.Learned),
+		breaker.NewPurchasesController(o.GetClient(), purchases, o.Breaker),
+		breaker.NewVerdictsController(o.GetClient(), o.EventRecorder, purchases, o.Breaker, o.Filter, o.Clock),
 	}
 	if o.PriceFeed != nil {
 		all = append(all, refresh.NewController(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))

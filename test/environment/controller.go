@@ -81,6 +81,21 @@ func (e *Environment) tryController(ctx context.Context, kubeconfig string) erro
 	return nil
 }
 
+// KillController ends the controller as kill -9 does. RestartController starts it again.
+func (e *Environment) KillController() error {
+	e.mu.Lock()
+	controller := e.controller
+	e.controller, e.metricsURL = nil, ""
+	e.mu.Unlock()
+	if controller == nil {
+		return errors.New("no controller runs")
+	}
+	return controller.Kill()
+}
+
+// RestartController starts the controller again after KillController, and returns when it is ready.
+func (e *Environment) RestartController(ctx context.Context) error { return e.startController(ctx) }
+
 // flagOr returns the value that arguments give a flag, the last one if there are several, else a port.
 func flagOr(args []string, name string, port int) string {
 	value := strconv.Itoa(port)

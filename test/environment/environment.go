@@ -175,7 +175,7 @@ func (e *Environment) install(ctx context.Context) error {
 	if _, err := envtest.InstallCRDs(e.plane.RESTConfig(), envtest.CRDInstallOptions{CRDs: core, Paths: files}); err != nil {
 		return fmt.Errorf("installing the custom resources: %w", err)
 	}
-	return e.plane.Apply(ctx, systemManifests)
+	return e.plane.Apply(ctx, systemManifests, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", controllerNamespace))
 }
 
 // startWork starts what runs in this process: machines, virtual nodes, the recorder.
@@ -184,6 +184,7 @@ func (e *Environment) startWork() error {
 	e.cancel = cancel
 	fleet, err := kubelets.New(kubelets.Options{
 		Plane: e.plane, Events: simsource.Events(ctx, e.sim.Simulator), Endpoint: simsource.Endpoint(e.sim.World()), KubeletMinor: e.sim.World().KubernetesVersion, Clock: e.o.Clock,
+		Alter: e.o.AlterNode,
 	})
 	if err != nil {
 		return err

@@ -12,10 +12,12 @@ import (
 	"regexp"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/binaries"
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
@@ -49,6 +51,9 @@ type Options struct {
 	Controller     bool     // start the controller
 	ControllerArgs []string // appended to the controller's arguments, so they win
 	ControllerRBAC []string // manifests with the controller's rights; none: it runs as cluster admin
+
+	// AlterNode may change a Node before its kubelet registers it; nil changes nothing.
+	AlterNode func(kubelets.Instance, *corev1.Node)
 
 	OCISim       ocisim.Options
 	OCISimListen string // default a free port on 127.0.0.1

@@ -37,6 +37,7 @@ type Options struct {
 	ClusterEndpoint       string
 	ClusterDNSIP          string
 	OKEImageCompartmentID string
+	SystemNamespace       string
 	OCI                   oci.Config
 	VirtualNode           virtualnode.Config
 	FlexSizing            v1alpha1.FlexSizing
@@ -90,6 +91,7 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.ClusterEndpoint, "cluster-endpoint", "", "Private address of the API server, without port, that nodes are given. Default: the private endpoint of the OKE cluster.")
 	str(&o.ClusterDNSIP, "cluster-dns-ip", "", "Address of the cluster's DNS service that kubelets are given. Default: the address of the service kube-system/kube-dns.")
 	str(&o.OKEImageCompartmentID, "oke-image-compartment-id", "", "Compartment in which OKE publishes its node images. Default: learned from the cluster's node pool options.")
+	str(&o.SystemNamespace, "system-namespace", serviceAccountNamespace(), "Namespace of the controller's own objects, such as the ConfigMap with what was learned of nodes; without one nothing is kept. Default: that of the service account.")
 	str(&o.ociAuth, "oci-auth", string(oci.AuthWorkloadIdentity), fmt.Sprintf("How the controller authenticates to OCI: one of %v.", oci.AuthMethods))
 	str(&o.OCI.ConfigFile, "oci-config-file", defaultConfigFile(), "OCI configuration file for --oci-auth api-key and session-token.")
 	str(&o.OCI.ConfigProfile, "oci-config-profile", "DEFAULT", "Profile in the OCI configuration file.")
@@ -239,6 +241,15 @@ func (o *Options) validate() error {
 // envName is the environment twin of a flag.
 func envName(flagName string) string {
 	return strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
+}
+
+// serviceAccountNamespace is the namespace that the controller runs in; empty outside a cluster.
+func serviceAccountNamespace() string {
+	namespace, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(namespace))
 }
 
 func defaultConfigFile() string {

@@ -107,6 +107,9 @@ func (a *agent) boot(ctx context.Context, inst Instance, known *corev1.Node) str
 	if err != nil {
 		return a.say("%v", err)
 	}
+	if f.o.Alter != nil {
+		f.o.Alter(inst, node)
+	}
 	if !f.pause(ctx, f.o.BootDelay) {
 		return ctx.Err().Error()
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -41,6 +42,9 @@ type Options struct {
 	// KeepInstanceType leaves label node.kubernetes.io/instance-type as the kubelet registered it; otherwise the cloud controller
 	// writes the raw shape over it, as OKE's does.
 	KeepInstanceType bool
+
+	// Alter may change a Node before its kubelet registers it: nodes that are not as their instance lets expect. nil changes nothing.
+	Alter func(Instance, *corev1.Node)
 
 	Clock  clock.WithTicker // default: the real one
 	Logger *slog.Logger     // default: silent
