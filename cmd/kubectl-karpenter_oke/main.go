@@ -2,9 +2,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -15,12 +18,14 @@ func main() {
 
 // run executes the command line and returns the exit code.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	if err := root.Execute(); err != nil {
+	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(errs, "error: "+err.Error())
 		return 1
 	}
@@ -32,11 +37,11 @@ func newRoot() *cobra.Command {
 		Use:   "kubectl-karpenter_oke",
 		Short: "Tools for clusters whose nodes karpenter-oke manages",
 		Long: "kubectl karpenter_oke helps to work with karpenter-oke, the Karpenter provider for Oracle Kubernetes Engine (OKE).\n" +
-			"It reads files; it needs no cluster.",
+			"It asks the running controller for what it knows (types, explain, layers), and reads files (convert).",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl karpenter_oke"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newConvert(), newVersion())
+	root.AddCommand(newTypes(), newExplain(), newLayers(), newConvert(), newVersion())
 	return root
 }
