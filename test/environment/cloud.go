@@ -97,6 +97,7 @@ func (c *cloud) readJournal() {
 // Cost implements record.Source.
 func (c *cloud) Cost() map[record.Layer]float64 {
 	out := map[record.Layer]float64{record.LayerVirtual: c.prices.virtual()}
+	layers := map[string]record.Layer{}
 	all := c.sim.Instances()
 	for i := range all {
 		layer := record.LayerKarpenter
@@ -106,7 +107,15 @@ func (c *cloud) Cost() map[record.Layer]float64 {
 				layer = record.LayerSystem
 			}
 		}
-		out[layer] += c.prices.instance(&all[i])
+		layers[all[i].ID] = layer
+		out[layer] += c.prices.compute(&all[i])
+	}
+	for _, volume := range c.sim.Volumes() {
+		layer, known := layers[volume.InstanceID]
+		if !known { // only the controller's instances leave volumes behind
+			layer = record.LayerKarpenter
+		}
+		out[layer] += c.prices.volume(volume)
 	}
 	return out
 }

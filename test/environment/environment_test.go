@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/stretchr/testify/require"
 	"k8s.io/utils/ptr"
 
@@ -89,21 +90,53 @@ func TestKubernetesVersionsAreComparedByNumber(t *testing.T) {
 	require.False(t, newer("v1.9.0", "v1.10.0"))
 }
 
-func TestAnInstanceCostsItsPartsAndItsBootVolume(t *testing.T) {
+func TestAnInstanceCostsItsParts(t *testing.T) {
 	p, err := newPrices(func() billed { return billed{Nodes: 2, OCPUs: 25, MemoryGB: 50} })
 	require.NoError(t, err)
-	i := ocisim.Instance{State: "RUNNING", Shape: "VM.Standard.E4.Flex", OCPUs: 4, MemoryGB: 16, BootVolumeSizeGB: 100, BootVolumeVPUs: 10}
-	// E4: $0.025 an OCPU-hour (B93113), $0.0015 a GB-hour (B93114). Boot volume: 100 GB at $0.0255 and 10 x $0.0017 a month of 744 h.
-	compute, volume := 4*0.025+16*0.0015, 100*(0.0255+10*0.0017)/744
-	require.InDelta(t, compute+volume, p.instance(&i), 1e-6)
-	i.Preemptible = true
-	require.InDelta(t, compute/2+volume, p.instance(&i), 1e-6, "preemptible is half, but not for the volume")
-	i.State = "TERMINATING"
-	require.InDelta(t, volume, p.instance(&i), 1e-6)
-	i.State = "TERMINATED"
-	require.Zero(t, p.instance(&i))
+	i := ocisim.Instance{State: "RUNNING", Shape: "VM.Standard.E4.Flex", OCPUs: 4, MemoryGB: 16}
+	// E4: $0.025 an OCPU-hour (B93113), $0.0015 a GB-hour (B93114).
+	require.InDelta(t, 4*0.025+16*0.0015, p.compute(&i), 1e-6)
+	i.Baseline = "BASELINE_1_8"
+	require.InDelta(t, 4*0.025/8+16*0.0015, p.compute(&i), 1e-6, "of a burstable instance an eighth of the OCPUs")
+	i.Baseline, i.Preemptible = "", true
+	require.InDelta(t, (4*0.025+16*0.0015)/2, p.compute(&i), 1e-6, "preemptible is half")
+	for _, state := range []string{"TERMINATING", "TERMINATED"} {
+		i.State = state
+		require.Zero(t, p.compute(&i))
+	}
+	// $0.0255 a GB and $0.0017 a VPU and GB in a month of 744 h.
+	require.InDelta(t, 100*(0.0255+10*0.0017)/744, p.volume(ocisim.Volume{SizeGB: 100, VPUsPerGB: 10}), 1e-9)
+	require.InDelta(t, 1000*0.0255/744, p.volume(ocisim.Volume{SizeGB: 1000}), 1e-9, "lower cost volumes have no VPUs")
 	// Virtual: 25 OCPU and 50 GB at the parts of E4, and $0.015 a node.
 	require.InDelta(t, 25*0.025+50*0.0015+2*0.015, p.virtual(), 1e-6)
+}
+
+func TestVolumesArePaidForUntilTheyAreGone(t *testing.T) {
+	sim, err := ocisim.Start(t.Context(), ocisim.Options{ProvisioningDelay: -1, TerminationDelay: -1}, "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sim.Close()) }()
+	p, err := newPrices(func() billed { return billed{} })
+	require.NoError(t, err)
+	c := newCloud(sim.Simulator, p)
+	clients, err := newOCIClients(sim)
+	require.NoError(t, err)
+	image, err := nodeImage(t.Context(), clients, sim.World())
+	require.NoError(t, err)
+	world := sim.World()
+	launched, err := clients.compute.LaunchInstance(t.Context(), core.LaunchInstanceRequest{LaunchInstanceDetails: core.LaunchInstanceDetails{
+		AvailabilityDomain: &world.ADs[0], CompartmentId: &world.CompartmentID, Shape: ptr.To("VM.Standard2.1"),
+		CreateVnicDetails: &core.CreateVnicDetails{SubnetId: &world.NodeSubnetIDs[0]},
+		SourceDetails:     core.InstanceSourceViaImageDetails{ImageId: &image, BootVolumeSizeInGBs: ptr.To[int64](60), BootVolumeVpusPerGB: ptr.To[int64](20)},
+		LaunchVolumeAttachments: []core.LaunchAttachVolumeDetails{core.LaunchAttachParavirtualizedVolumeDetails{
+			LaunchCreateVolumeDetails: core.LaunchCreateVolumeFromAttributes{SizeInGBs: ptr.To[int64](500), VpusPerGB: ptr.To[int64](0)},
+		}},
+	}})
+	require.NoError(t, err)
+	boot, data := 60*(0.0255+20*0.0017)/744, 500*0.0255/744
+	require.InDelta(t, 0.0638+boot+data, c.Cost()[record.LayerKarpenter], 1e-9)
+	_, err = clients.compute.TerminateInstance(t.Context(), core.TerminateInstanceRequest{InstanceId: launched.Id, PreserveDataVolumesCreatedAtLaunch: ptr.To(true)})
+	require.NoError(t, err)
+	require.InDelta(t, data, c.Cost()[record.LayerKarpenter], 1e-9, "a volume that was kept outlives its instance")
 }
 
 func TestOnlyTheControllersRequestsAreCounted(t *testing.T) {

@@ -48,23 +48,22 @@ func newPrices(charges func() billed) (*prices, error) {
 	return p, nil
 }
 
-// instance is what an instance costs now. A boot volume is paid for until it is gone; compute until the instance terminates.
-func (p *prices) instance(i *ocisim.Instance) float64 {
-	total := 0.0
-	switch i.State {
-	case "TERMINATED":
+// compute is what an instance costs now without its volumes; it is paid for until the instance terminates.
+func (p *prices) compute(i *ocisim.Instance) float64 {
+	s, known := p.shapes[i.Shape]
+	if !known || i.State == "TERMINATED" || i.State == "TERMINATING" {
 		return 0
-	case "TERMINATING":
-	default:
-		if s, known := p.shapes[i.Shape]; known {
-			compute, _ := p.list.OnDemand(s, i.OCPUs, i.MemoryGB, pricing.Baseline(i.Baseline))
-			if i.Preemptible {
-				compute, _ = p.list.Spot(s, i.OCPUs, i.MemoryGB)
-			}
-			total += compute
-		}
 	}
-	return total + p.list.BootVolume(i.BootVolumeSizeGB, i.BootVolumeVPUs)
+	perHour, _ := p.list.OnDemand(s, i.OCPUs, i.MemoryGB, pricing.Baseline(i.Baseline))
+	if i.Preemptible {
+		perHour, _ = p.list.Spot(s, i.OCPUs, i.MemoryGB)
+	}
+	return perHour
+}
+
+// volume is what a boot or block volume costs; it is paid for until it is gone, whatever becomes of its instance.
+func (p *prices) volume(v ocisim.Volume) float64 {
+	return p.list.BlockStorage(v.SizeGB, v.SizeGB*v.VPUsPerGB)
 }
 
 // virtual is what the virtual nodes and their pods cost now.

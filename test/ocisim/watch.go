@@ -141,6 +141,41 @@ func (s *Simulator) Instances() []Instance {
 	return lo.Map(s.state.instances.all(), func(i *instance, _ int) Instance { return i.snapshot() })
 }
 
+// Volume is a boot or block volume that is there, which is what is billed.
+type Volume struct {
+	ID        string
+	SizeGB    int64
+	VPUsPerGB int64
+	// InstanceID is the instance that the volume was made with or is attached to; empty for one that has outlived it.
+	InstanceID string
+}
+
+// Volumes returns all volumes that have not been terminated: boot volumes first, each kind oldest first.
+func (s *Simulator) Volumes() []Volume {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advance(s.clock.Now())
+	owners := map[string]string{}
+	for _, link := range s.state.bootLinks.all() {
+		owners[*link.BootVolumeId] = *link.InstanceId
+	}
+	for _, link := range s.state.volumeLinks.all() {
+		owners[link.volumeID] = link.instanceID
+	}
+	var out []Volume
+	for _, v := range s.state.bootVolumes.all() {
+		if v.LifecycleState != core.BootVolumeLifecycleStateTerminated {
+			out = append(out, Volume{ID: *v.Id, SizeGB: lo.FromPtr(v.SizeInGBs), VPUsPerGB: lo.FromPtr(v.VpusPerGB), InstanceID: owners[*v.Id]})
+		}
+	}
+	for _, v := range s.state.volumes.all() {
+		if v.LifecycleState != core.VolumeLifecycleStateTerminated {
+			out = append(out, Volume{ID: *v.Id, SizeGB: lo.FromPtr(v.SizeInGBs), VPUsPerGB: lo.FromPtr(v.VpusPerGB), InstanceID: owners[*v.Id]})
+		}
+	}
+	return out
+}
+
 // snapshot copies an instance into plain types.
 func (i *instance) snapshot() Instance {
 	m := i.model

@@ -96,7 +96,7 @@ func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeCl
 	if cause := c.cause(ctx, found); cause != nil {
 		reason = cause.Error()
 		instance.MarkUnavailable(ctx, c.unavailable, capacity.Offering{
-			Shape: found.Shape, OCPUs: found.OCPUs, MemoryGB: found.MemoryGB,
+			Shape: found.Shape, OCPUs: found.OCPUs, MemoryGB: found.MemoryGB, Baseline: found.Baseline,
 			Zone: oci.Zone(found.AvailabilityDomain), CapacityType: found.CapacityType,
 		}, cause)
 	}

@@ -26,12 +26,14 @@ const (
 	ReasonShapeNotFound     Reason = "ShapeNotFound"
 )
 
-// Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, a zero size means every size, an empty Zone every
-// zone (regional limits) and an empty CapacityType every capacity type (service limits count preemptible instances too).
+// Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, a zero size means every size and baseline, an empty
+// Zone every zone (regional limits) and an empty CapacityType every capacity type (service limits count preemptible instances too).
 type Offering struct {
-	Shape        string
-	OCPUs        float64
-	MemoryGB     float64
+	Shape    string
+	OCPUs    float64
+	MemoryGB float64
+	// Baseline is OCI's name of a burstable utilisation, such as BASELINE_1_8; empty for whole OCPUs.
+	Baseline     string
 	Zone         string
 	CapacityType string
 }
@@ -43,13 +45,16 @@ type Entry struct {
 	Until  time.Time
 }
 
-// blocks says whether the mark covers the offering: the same shape, zone and capacity type, and a size at or above the marked one in both
-// OCPUs and memory. A size that is smaller in either may still fit on a host.
+// blocks says whether the mark covers the offering: the same shape, zone, capacity type and baseline, and a size at or above the marked one
+// in both OCPUs and memory. A size that is smaller in either may still fit on a host. Baselines say nothing of each other: OCI reports their
+// capacity apart, and to be wrong costs a launch that fails, whereas a mark too many keeps pods waiting.
 func (e *Entry) blocks(o Offering) bool {
 	return (e.Zone == "" || e.Zone == o.Zone) &&
 		(e.CapacityType == "" || e.CapacityType == o.CapacityType) &&
-		o.OCPUs >= e.OCPUs && o.MemoryGB >= e.MemoryGB
+		(e.everySize() || e.Baseline == o.Baseline) && o.OCPUs >= e.OCPUs && o.MemoryGB >= e.MemoryGB
 }
+
+func (e *Entry) everySize() bool { return e.OCPUs == 0 && e.MemoryGB == 0 }
 
 // Unavailable is a set of marks with expiry. It is safe for concurrent use; reading takes no exclusive lock unless a mark has expired.
 type Unavailable struct {
@@ -90,7 +95,7 @@ func (u *Unavailable) MarkUnavailable(ctx context.Context, reason Reason, o Offe
 		u.marks[o.Shape] = append(marks, entry)
 		u.touch(o.Shape)
 		log.FromContext(ctx).Info("offering is unavailable", "shape", o.Shape, "ocpus", o.OCPUs, "memoryGB", o.MemoryGB,
-			"zone", o.Zone, "capacity-type", o.CapacityType, "reason", reason, "ttl", ttl.String())
+			"baseline", o.Baseline, "zone", o.Zone, "capacity-type", o.CapacityType, "reason", reason, "ttl", ttl.String())
 	}
 	u.scheduleExpiry()
 }
@@ -133,7 +138,7 @@ func (u *Unavailable) Entries() []Entry {
 	}
 	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(a.Shape, b.Shape), cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.CapacityType, b.CapacityType),
-			cmp.Compare(a.OCPUs, b.OCPUs), cmp.Compare(a.MemoryGB, b.MemoryGB))
+			cmp.Compare(a.OCPUs, b.OCPUs), cmp.Compare(a.MemoryGB, b.MemoryGB), cmp.Compare(a.Baseline, b.Baseline))
 	})
 	return entries
 }

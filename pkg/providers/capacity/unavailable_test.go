@@ -32,6 +32,7 @@ func TestAMarkBlocksItsSizeAndAbove(t *testing.T) {
 		"more OCPUs but less memory":     {func(o *capacity.Offering) { o.OCPUs, o.MemoryGB = 8, 31 }, false},
 		"another zone":                   {func(o *capacity.Offering) { o.Zone = "PHX-AD-2" }, false},
 		"another capacity type":          {func(o *capacity.Offering) { o.CapacityType = "spot" }, false},
+		"the same as a burstable one":    {func(o *capacity.Offering) { o.Baseline = "BASELINE_1_8" }, false},
 		"another shape of the same size": {func(o *capacity.Offering) { o.Shape = "VM.Standard.E4.Flex" }, false},
 	} {
 		reason, blocked := u.IsUnavailable(with(tc.change))
@@ -45,9 +46,35 @@ func TestAMarkBlocksItsSizeAndAbove(t *testing.T) {
 func TestEmptyFieldsOfAMarkMeanAll(t *testing.T) {
 	u := capacity.NewUnavailable(clocktesting.NewFakePassiveClock(time.Unix(1000, 0)))
 	u.MarkUnavailable(t.Context(), capacity.ReasonLimitExceeded, capacity.Offering{Shape: marked.Shape}, time.Minute)
-	for _, o := range []capacity.Offering{marked, with(func(o *capacity.Offering) { o.Zone, o.CapacityType, o.OCPUs = "x", "spot", 1 })} {
+	for _, o := range []capacity.Offering{
+		marked, with(func(o *capacity.Offering) { o.Zone, o.CapacityType, o.OCPUs = "x", "spot", 1 }), with(func(o *capacity.Offering) { o.Baseline = "BASELINE_1_2" }),
+	} {
 		_, blocked := u.IsUnavailable(o)
 		require.True(t, blocked)
+	}
+}
+
+func TestAMarkOfABurstableSizeSaysNothingOfOtherBaselines(t *testing.T) {
+	u := capacity.NewUnavailable(clocktesting.NewFakePassiveClock(time.Unix(1000, 0)))
+	u.MarkUnavailable(t.Context(), capacity.ReasonOutOfHostCapacity, with(func(o *capacity.Offering) { o.Baseline = "BASELINE_1_8" }), time.Minute)
+	for _, tc := range []struct {
+		baseline string
+		ocpus    float64
+		blocked  bool
+	}{{"BASELINE_1_8", 4, true}, {"BASELINE_1_8", 8, true}, {"BASELINE_1_8", 2, false}, {"BASELINE_1_2", 4, false}, {"", 4, false}} {
+		_, blocked := u.IsUnavailable(with(func(o *capacity.Offering) { o.Baseline, o.OCPUs = tc.baseline, tc.ocpus }))
+		require.Equal(t, tc.blocked, blocked, "%v", tc)
+	}
+}
+
+func TestEveryReasonMovesTheOneGenerationNumber(t *testing.T) {
+	u := capacity.NewUnavailable(clocktesting.NewFakePassiveClock(time.Unix(1000, 0)))
+	last := u.Generation()
+	for i, reason := range []capacity.Reason{capacity.ReasonOutOfHostCapacity, capacity.ReasonLimitExceeded, capacity.ReasonQuotaExceeded, capacity.ReasonShapeNotFound} {
+		u.MarkUnavailable(t.Context(), reason, with(func(o *capacity.Offering) { o.OCPUs = float64(i + 1) }), time.Minute)
+		require.Greater(t, u.Generation(), last, reason)
+		last = u.Generation()
+		require.Equal(t, last, u.ShapeGeneration(marked.Shape))
 	}
 }
 

@@ -247,7 +247,7 @@ func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeCla
 // and a smaller one still may.
 func (p *DefaultProvider) learn(ctx context.Context, nodeClaim *karpv1.NodeClaim, failed plan, err error) {
 	launch := capacity.Offering{
-		Shape: failed.fit.Size.ShapeName, OCPUs: failed.fit.Size.OCPUs, MemoryGB: failed.fit.Size.MemoryGB,
+		Shape: failed.fit.Size.ShapeName, OCPUs: failed.fit.Size.OCPUs, MemoryGB: failed.fit.Size.MemoryGB, Baseline: failed.fit.Size.Baseline,
 		Zone: failed.candidate.Offering.Zone(), CapacityType: failed.candidate.Offering.CapacityType(),
 	}
 	MarkUnavailable(ctx, p.unavailable, launch, err)
@@ -294,7 +294,7 @@ func (p *DefaultProvider) ruledOut(r request, candidate Candidate) bool {
 		return false
 	}
 	_, ruledOut := p.unavailable.IsUnavailable(capacity.Offering{
-		Shape: fit.Size.ShapeName, OCPUs: fit.Size.OCPUs, MemoryGB: fit.Size.MemoryGB,
+		Shape: fit.Size.ShapeName, OCPUs: fit.Size.OCPUs, MemoryGB: fit.Size.MemoryGB, Baseline: fit.Size.Baseline,
 		Zone: candidate.Offering.Zone(), CapacityType: candidate.Offering.CapacityType(),
 	})
 	return ruledOut

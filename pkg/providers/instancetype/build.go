@@ -131,7 +131,7 @@ func (b *builder) offer(c *cell) cloudprovider.Offerings {
 			available := here
 			if available {
 				_, gone := b.unavailable.IsUnavailable(capacity.Offering{
-					Shape: c.shape.Name, OCPUs: c.ocpus, MemoryGB: c.memoryGB, Zone: zone, CapacityType: capacityType,
+					Shape: c.shape.Name, OCPUs: c.ocpus, MemoryGB: c.memoryGB, Baseline: string(c.baseline), Zone: zone, CapacityType: capacityType,
 				})
 				available = !gone
 			}

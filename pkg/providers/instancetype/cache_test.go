@@ -148,9 +148,9 @@ func TestNewPricesAreSeen(t *testing.T) {
 	list := string(pricelist.Products())
 	const part = `"partNumber":"B88514"`
 	require.Contains(t, list, part)
-	changed, err := e.prices.Update([]byte(replacePrice(t, list, part, `"value":0.0638`, `"value":0.1`)))
+	update, err := e.prices.Update([]byte(replacePrice(t, list, part, `"value":0.0638`, `"value":0.1`)))
 	require.NoError(t, err)
-	require.NotEmpty(t, changed)
+	require.NotEmpty(t, update.Changes)
 	after := find(t, e.list(t, nodeClass(), np), "VM.Standard2.4")
 	require.InDelta(t, 0.2552+2.125/744, before.Offerings[0].Price, 1e-9)
 	require.InDelta(t, 0.4+2.125/744, after.Offerings[0].Price, 1e-9)

@@ -22,6 +22,7 @@ type Instance struct {
 	Shape              string
 	OCPUs              float64
 	MemoryGB           float64
+	Baseline           string // OCI's name of a burstable utilisation, such as BASELINE_1_8; empty for whole OCPUs
 	ImageID            string
 	CapacityType       string // one of Karpenter's capacity types
 	Created            time.Time
@@ -106,6 +107,9 @@ func FromSDK(raw core.Instance, clusterID string) (Instance, bool) {
 	if raw.ShapeConfig != nil {
 		instance.OCPUs = float64(oci.Value(raw.ShapeConfig.Ocpus))
 		instance.MemoryGB = float64(oci.Value(raw.ShapeConfig.MemoryInGBs))
+		if b := raw.ShapeConfig.BaselineOcpuUtilization; b != core.InstanceShapeConfigBaselineOcpuUtilization1 {
+			instance.Baseline = string(b)
+		}
 	}
 	return instance, true
 }

@@ -15,7 +15,8 @@ const (
 )
 
 // nearest prices a shape that has no price by the row of its closest relative: a GPU shape by GPU rows, others by rows of the same
-// processor maker where there are any, then by the longest common beginning of the names. Among equals the dearest counts.
+// processor maker where there are any, flexible shapes by rows that price memory apart, then by the longest common beginning of the names.
+// Among equals the dearest counts.
 func (b *book) nearest(s *shape.Shape, ocpus, memoryGB float64, baseline Baseline) float64 {
 	best, bestScore := 0.0, -1
 	name := withoutClass(s.Name)
@@ -24,6 +25,9 @@ func (b *book) nearest(s *shape.Shape, ocpus, memoryGB float64, baseline Baselin
 		isGPU := b.price(r.gpu) > 0
 		if !r.priced(b) || isGPU != (s.GPUs > 0) {
 			continue
+		}
+		if s.Flexible && !isGPU && b.price(r.memory) == 0 {
+			continue // its price includes memory, which is right for fixed sizes only
 		}
 		score := commonPrefix(name, withoutClass(r.pattern))
 		if !isGPU && s.CPUManufacturer != "" && makerOf(r.pattern) == s.CPUManufacturer {

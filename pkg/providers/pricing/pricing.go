@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/samber/lo"
+
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/pricelist"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
@@ -102,6 +104,7 @@ func NewProvider(settings Settings) (*DefaultProvider, error) {
 	if err != nil {
 		return nil, err
 	}
+	parts = lo.PickByKeys(parts, neededParts(rows))
 	p := &DefaultProvider{settings: settings, embedded: parts}
 	p.current.Store(&book{parts: parts, currency: DefaultCurrency, rate: 1, rows: rows})
 	p.generation.Store(1)

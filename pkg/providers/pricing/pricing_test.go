@@ -1,14 +1,11 @@
 package pricing_test
 
 import (
-	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
-	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/pricelist"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim/data"
 )
@@ -152,62 +149,4 @@ func TestDiscountsMultiplyTheListPrice(t *testing.T) {
 		_, err := pricing.NewProvider(pricing.Settings{Discounts: []pricing.Discount{bad}})
 		require.Error(t, err)
 	}
-}
-
-// repriced is the embedded list with one part's price replaced, or the part left out.
-func repriced(t *testing.T, part string, value float64, drop bool) []byte {
-	t.Helper()
-	var list struct {
-		Items []map[string]any `json:"items"`
-	}
-	require.NoError(t, json.Unmarshal(pricelist.Products(), &list))
-	kept := list.Items[:0]
-	for _, item := range list.Items {
-		if item["partNumber"] == part {
-			if drop {
-				continue
-			}
-			item["currencyCodeLocalizations"] = []any{map[string]any{"currencyCode": "USD", "prices": []any{map[string]any{"model": "PAY_AS_YOU_GO", "value": value}}}}
-		}
-		kept = append(kept, item)
-	}
-	list.Items = kept
-	out, err := json.Marshal(list)
-	require.NoError(t, err)
-	return out
-}
-
-func TestANewPriceListTakesEffectAndABadOneChangesNothing(t *testing.T) {
-	e4 := catalog(t)["VM.Standard.E4.Flex"]
-	p := provider(t, pricing.Settings{})
-	generation := p.Generation()
-
-	changed, err := p.Update(pricelist.Products())
-	require.NoError(t, err)
-	require.Empty(t, changed)
-	require.Equal(t, generation, p.Generation())
-
-	for says, list := range map[string][]byte{
-		"no JSON":                        []byte("<html>503</html>"),
-		"an empty list":                  []byte(`{"items":[]}`),
-		"another currency":               []byte(strings.ReplaceAll(string(pricelist.Products()), `"USD"`, `"EUR"`)),
-		"a part is missing":              repriced(t, "B93113", 0, true),
-		"the part of volumes is missing": repriced(t, "B91961", 0, true),
-		"a part became free":             repriced(t, "B93113", 0, false),
-		"a price of another unit":        repriced(t, "B93113", 0.025*744, false),
-		"a price of nearly nothing":      repriced(t, "B91961", 0.0001, false),
-		"a truncated list":               pricelist.Products()[:len(pricelist.Products())/2],
-		"nothing":                        nil,
-	} {
-		_, err := p.Update(list)
-		require.Error(t, err, says)
-		require.Equal(t, generation, p.Generation(), says)
-	}
-
-	changed, err = p.Update(repriced(t, "B93113", 0.05, false))
-	require.NoError(t, err)
-	require.Equal(t, []pricing.Change{{Part: "B93113", From: 0.025, To: 0.05}}, changed)
-	require.Greater(t, p.Generation(), generation)
-	price, _ := p.OnDemand(e4, 2, 16, pricing.BaselineFull)
-	require.InDelta(t, 0.124, price, 1e-9)
 }

@@ -5,50 +5,68 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/samber/lo"
 )
 
-// mostChange is by how much one edition of the price list may differ from the one before in the price of a part. List prices change by a few
-// percent in years; a figure beyond this is another unit or a broken answer, and would have the whole fleet replaced.
-const mostChange = 10
+const (
+	// mostChange is by how much one edition of the price list may differ from the one before in the price of a part. List prices change by a few
+	// percent in years; a figure beyond this is another unit or a broken answer, and would have the whole fleet replaced.
+	mostChange = 10
+	// mostKept is the share of the needed parts, 1 of so many, that a list may be wrong about: Oracle drops a part when it sells a family no
+	// longer. With more of them the list is not whole.
+	mostKept = 10
+)
 
-// Change is a part whose price differs from the edition before. From is 0 for a part that was not there.
+// Change is a part whose price differs from the edition before. From is 0 for a part that was not there, To for one that has gone.
 type Change struct {
 	Part     string
 	From, To float64
 }
 
-// Update takes over a newer price list (the body of the price API's answer) and returns what changed in it. The old prices stay, and an error
-// says why, when the list can not be read, is in another currency, or lacks a part that prices a shape or a volume (a truncated answer), or when
-// such a part became free or changed beyond belief.
-func (p *DefaultProvider) Update(list []byte) ([]Change, error) {
+// Update is what became of a price list.
+type Update struct {
+	// Changes are the parts that cost something else than before, in the order of their numbers.
+	Changes []Change
+	// Kept says for each part that prices a shape or a volume and kept its old price why the list's was not taken over.
+	Kept []string
+}
+
+// Update takes over a newer price list (the body of the price API's answer). A part that the list lacks, or gives for nothing, or has at a price
+// beyond belief, keeps its old price. When too many parts do, or the list can not be read or is in another currency, all old prices stay and the
+// error says why.
+func (p *DefaultProvider) Update(list []byte) (Update, error) {
 	parts, err := parseProducts(list, p.settings.Currency)
 	if err != nil {
-		return nil, err
+		return Update{}, err
 	}
 	p.updating.Lock()
 	defer p.updating.Unlock()
 	old := p.current.Load()
-	rate := p.rateOf(parts, old.neededParts())
+	needed := neededParts(old.rows)
+	parts = lo.PickByKeys(parts, needed) // what is billed for databases is no news here
+	rate := p.rateOf(parts, needed)
 	scale := 1.0
 	if old.currency != p.settings.Currency {
 		scale = rate
 	}
-	if err := plausible(old, parts, scale); err != nil {
-		return nil, err
+	kept := keep(old, parts, needed, scale)
+	if len(kept)*mostKept > len(needed) {
+		return Update{}, fmt.Errorf("the new price list is wrong about %d of %d parts, so the old prices stay: %s", len(kept), len(needed), kept[0])
 	}
 	if old.currency == p.settings.Currency && maps.Equal(old.parts, parts) {
-		return nil, nil
+		return Update{Kept: kept}, nil
 	}
 	p.current.Store(&book{parts: parts, currency: p.settings.Currency, rate: rate, rows: old.rows})
 	p.generation.Add(1)
-	return changesOf(old.parts, parts), nil
+	return Update{Changes: changesOf(old.parts, parts), Kept: kept}, nil
 }
 
 // neededParts are the part numbers that price shapes and volumes, each once and in order.
-func (b *book) neededParts() []string {
+func neededParts(rows []row) []string {
 	needed := []string{partBlockVolume.number, partBlockVolumeVPUs.number}
-	for i := range b.rows {
-		for _, part := range []part{b.rows[i].ocpu, b.rows[i].memory, b.rows[i].gpu, b.rows[i].nvme} {
+	for i := range rows {
+		for _, part := range []part{rows[i].ocpu, rows[i].memory, rows[i].gpu, rows[i].nvme} {
 			if part.number != "" {
 				needed = append(needed, part.number)
 			}
@@ -77,24 +95,28 @@ func (p *DefaultProvider) rateOf(parts map[string]float64, needed []string) floa
 	return rates[len(rates)/2]
 }
 
-// plausible refuses a list that would take a price away or change it beyond belief. scale turns the old prices into the new currency.
-func plausible(old *book, parts map[string]float64, scale float64) error {
-	for _, number := range old.neededParts() {
+// keep writes the old prices over what is missing or not to be believed in the new ones, and says why for each. scale turns the old prices into
+// the new currency.
+func keep(old *book, parts map[string]float64, needed []string, scale float64) (why []string) {
+	for _, number := range needed {
 		was, had := old.parts[number]
-		if !had {
+		if was *= scale; !had {
 			continue
 		}
 		now, has := parts[number]
 		switch {
 		case !has:
-			return fmt.Errorf("the new price list lacks part %s; keeping the old prices", number)
+			why = append(why, fmt.Sprintf("part %s is missing", number))
 		case was > 0 && now <= 0:
-			return fmt.Errorf("the new price list gives part %s for nothing; keeping the old prices", number)
-		case was > 0 && (now > was*scale*mostChange || now < was*scale/mostChange):
-			return fmt.Errorf("the new price list has %v for part %s, which was %v; keeping the old prices", now, number, was*scale)
+			why = append(why, fmt.Sprintf("part %s is free", number))
+		case was > 0 && (now > was*mostChange || now < was/mostChange):
+			why = append(why, fmt.Sprintf("part %s costs %v and not %v", number, now, was))
+		default:
+			continue
 		}
+		parts[number] = was
 	}
-	return nil
+	return why
 }
 
 // changesOf compares two editions part by part, in the order of the part numbers.

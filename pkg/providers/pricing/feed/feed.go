@@ -40,7 +40,7 @@ const (
 
 // Prices takes price lists over; pricing.DefaultProvider does.
 type Prices interface {
-	Update(list []byte) ([]pricing.Change, error)
+	Update(list []byte) (pricing.Update, error)
 	Generation() uint64
 }
 
@@ -69,6 +69,9 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// errNotModified says that the list is the one that was taken over last.
+var errNotModified = errors.New("the price list has not changed")
+
 // Feed reads the list when told to (Refresh).
 type Feed struct {
 	url     *url.URL
@@ -78,6 +81,8 @@ type Feed struct {
 	clock   clock.PassiveClock
 	// etag is the mark of the list that was taken over last, empty when there was none.
 	etag atomic.Pointer[string]
+	// kept is what the log said last of parts that kept their old price.
+	kept atomic.Pointer[string]
 }
 
 // New makes a feed; nothing is read yet. It honours HTTPS_PROXY and its like.
@@ -116,12 +121,15 @@ func checkRedirect(next *http.Request, before []*http.Request) error {
 
 // Refresh reads the list once and hands it to the prices. An error means that the old prices stay.
 func (f *Feed) Refresh(ctx context.Context) error {
-	changes, err := f.refresh(ctx)
+	update, err := f.refresh(ctx)
+	same := errors.Is(err, errNotModified)
 	outcome := outcomeUnchanged
 	switch {
+	case same:
+		err = nil
 	case err != nil:
 		outcome = outcomeFailed
-	case len(changes) > 0:
+	case len(update.Changes) > 0:
 		outcome = outcomeChanged
 	}
 	reads.Inc(map[string]string{labelOutcome: outcome})
@@ -130,18 +138,21 @@ func (f *Feed) Refresh(ctx context.Context) error {
 		return fmt.Errorf("reading the price list of %s: %w", f.url.Host, err)
 	}
 	lastSuccess.Set(float64(f.clock.Now().Unix()), nil)
-	if len(changes) > 0 {
-		log.FromContext(ctx).Info("prices changed", "parts", len(changes), "for-example", examples(changes), "generation", f.prices.Generation())
+	if n := len(update.Changes); n > 0 {
+		log.FromContext(ctx).Info("prices changed", "parts", n, "for-example", examples(update.Changes), "generation", f.prices.Generation())
+	}
+	if !same {
+		f.reportKept(ctx, update.Kept)
 	}
 	return nil
 }
 
-func (f *Feed) refresh(ctx context.Context) ([]pricing.Change, error) {
+func (f *Feed) refresh(ctx context.Context) (pricing.Update, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url.String(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("making the request: %w", err)
+		return pricing.Update{}, fmt.Errorf("making the request: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "karpenter-oke")
@@ -151,28 +162,37 @@ func (f *Feed) refresh(ctx context.Context) ([]pricing.Change, error) {
 	}
 	answer, err := f.http.Do(request)
 	if err != nil {
-		return nil, err
+		return pricing.Update{}, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	switch {
 	case answer.StatusCode == http.StatusNotModified && known != nil:
-		return nil, nil
+		return pricing.Update{}, errNotModified
 	case answer.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the answer is %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
+		return pricing.Update{}, fmt.Errorf("the answer is %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}
 	list, err := io.ReadAll(io.LimitReader(answer.Body, maxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("the answer broke off after %d bytes: %w", len(list), err)
+		return pricing.Update{}, fmt.Errorf("the answer broke off after %d bytes: %w", len(list), err)
 	}
 	if len(list) > maxBody {
-		return nil, fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
+		return pricing.Update{}, fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
 	}
-	changes, err := f.prices.Update(list)
+	update, err := f.prices.Update(list)
 	if err != nil {
-		return nil, err
+		return pricing.Update{}, err
 	}
 	f.remember(answer.Header.Get("ETag"))
-	return changes, nil
+	return update, nil
+}
+
+// reportKept says in the log, once for each state, which parts kept their old price.
+func (f *Feed) reportKept(ctx context.Context, kept []string) {
+	keptParts.Set(float64(len(kept)), nil)
+	text := strings.Join(kept, ", ")
+	if said := f.kept.Swap(&text); text != "" && (said == nil || *said != text) {
+		log.FromContext(ctx).Info("the price list is taken over but for some parts, which keep their prices", "why", text)
+	}
 }
 
 // remember keeps the mark of the list that the prices have now. A list that was refused is read in full again.

@@ -25,6 +25,10 @@ var (
 		Namespace: namespace, Subsystem: subsystem, Name: "generation",
 		Help: "Edition of the prices in use; 1 is the one that the controller came with.",
 	}, nil, opmetrics.Alpha)
+	keptParts = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "kept_parts",
+		Help: "Parts that keep an old price because the price list lacks them or has a price beyond belief; the log names them.",
+	}, nil, opmetrics.Alpha)
 	reads = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "refreshes_total",
 		Help: "Reads of the price list by outcome. After a failed one the old prices stay.",
