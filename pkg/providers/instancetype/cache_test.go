@@ -10,12 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/pricelist"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
 
 // shared counts the types that are the same object in both lists.
@@ -139,6 +141,59 @@ func TestOneUnavailableOfferingRebuildsItsShapeOnly(t *testing.T) {
 
 	e.clock.SetTime(time.Unix(1060, 0))
 	require.Len(t, find(t, e.list(t, nodeClass(), np), old.Name).Offerings.Available(), 6, "marks expire")
+}
+
+func TestAMarkOfABurstableSizeLeavesWholeOCPUsAvailable(t *testing.T) {
+	e := newEnv(t)
+	np := family("VM.Standard.E4")
+	e.unavailable.MarkUnavailable(t.Context(), capacity.ReasonOutOfHostCapacity, capacity.Offering{
+		Shape: "VM.Standard.E4.Flex", OCPUs: 4, MemoryGB: 32, Baseline: "BASELINE_1_8", Zone: "PHX-AD-2", CapacityType: karpv1.CapacityTypeOnDemand,
+	}, time.Minute)
+	types := e.list(t, burstableToo(), np)
+	for name, available := range map[string]int{"VM.Standard.E4.Flex.4o.32g.b8": 2, "VM.Standard.E4.Flex.4o.32g.b2": 3, "VM.Standard.E4.Flex.4o.32g": 6} {
+		require.Len(t, find(t, types, name).Offerings.Available(), available, name)
+	}
+}
+
+func TestWhatLaunchesTaughtOfAnyKindReachesOfferingsThroughOneNumber(t *testing.T) {
+	for _, reason := range []capacity.Reason{capacity.ReasonOutOfHostCapacity, capacity.ReasonLimitExceeded, capacity.ReasonQuotaExceeded, capacity.ReasonShapeNotFound} {
+		e := newEnv(t)
+		np := family("VM.Standard.E4")
+		require.NotEmpty(t, find(t, e.list(t, nodeClass(), np), "VM.Standard.E4.Flex.4o.32g").Offerings.Available())
+		e.unavailable.MarkUnavailable(t.Context(), reason, capacity.Offering{Shape: "VM.Standard.E4.Flex"}, time.Minute)
+		for _, it := range e.list(t, nodeClass(), np) {
+			if it.Requirements.Get(v1alpha1.LabelInstanceShapeName).Has("VM.Standard.E4.Flex") {
+				require.Empty(t, it.Offerings.Available(), "%s %s", it.Name, reason)
+			}
+		}
+	}
+}
+
+func TestAGuessedPriceIsNamedInAMetricUntilTheListHasIt(t *testing.T) {
+	guessed := func() (names []string) {
+		families, err := crmetrics.Registry.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			if f.GetName() == "karpenter_oke_pricing_shape_price_guessed" {
+				for _, m := range f.GetMetric() {
+					names = append(names, m.GetLabel()[0].GetValue())
+				}
+			}
+		}
+		return names
+	}
+	e := newEnv(t)
+	unheardOf := func(s *shape.Shape) *shape.Shape {
+		if s.Name == "VM.Standard.E5.Flex" {
+			s.Name = "VM.Standard.E9.Flex"
+		}
+		return s
+	}
+	e.shapes.snapshot = snapshot(t, 2, unheardOf)
+	e.list(t, nodeClass(), nodePool())
+	require.Contains(t, guessed(), "VM.Standard.E9.Flex")
+	require.Contains(t, guessed(), "VM.Standard.E6.Ax.Flex")
+	require.NotContains(t, guessed(), "VM.Standard.E4.Flex")
 }
 
 func TestNewPricesAreSeen(t *testing.T) {

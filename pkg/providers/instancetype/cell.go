@@ -65,7 +65,7 @@ func (c *cell) label(key string) (value string, settled bool) {
 	case v1alpha1.LabelInstanceMemory:
 		return strconv.Itoa(int(c.memoryGB * mibPerGB)), true
 	case v1alpha1.LabelInstanceNetworkBandwidth:
-		return strconv.Itoa(int(math.Floor(s.NetworkGbps(c.ocpus) * mbitPerGbit))), true
+		return positive(int(math.Floor(s.NetworkGbps(c.ocpus) * mbitPerGbit))), true
 	case v1alpha1.LabelInstanceMaxVNICs:
 		return strconv.Itoa(s.MaxVNICs(c.ocpus)), true
 	case v1alpha1.LabelIsFlexible:
