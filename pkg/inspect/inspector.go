@@ -165,7 +165,7 @@ func (i *Inspector) listTypes(ctx context.Context, nodePool *karpv1.NodePool) ([
 // reasonOf says why an offering is not available, and until when.
 func (i *Inspector) reasonOf(size instancetype.Size, zone, capacityType string) (string, *time.Time) {
 	mark, ok := i.Marks.Why(capacity.Offering{
-		Shape: size.ShapeName, OCPUs: size.OCPUs, MemoryGB: size.MemoryGB, Zone: zone, CapacityType: capacityType,
+		Shape: size.ShapeName, OCPUs: size.OCPUs, MemoryGB: size.MemoryGB, Baseline: size.Baseline, Zone: zone, CapacityType: capacityType,
 	})
 	if ok {
 		return string(mark.Reason), &mark.Until
