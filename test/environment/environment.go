@@ -83,7 +83,7 @@ func (e *Environment) start(ctx context.Context) error {
 		return err
 	}
 	e.o.Say("starting the control plane")
-	plane, err := cluster.Start(ctx, cluster.Options{BinDir: e.o.BinDir, WorkDir: e.planeDir(), KeepWorkDir: true})
+	plane, err := cluster.Start(ctx, cluster.Options{BinDir: e.o.BinDir, WorkDir: e.planeDir(), KeepWorkDir: true, AuditLog: e.o.AuditLog})
 	if err != nil {
 		return err
 	}

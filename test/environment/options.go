@@ -51,6 +51,7 @@ type Options struct {
 	Controller     bool     // start the controller
 	ControllerArgs []string // appended to the controller's arguments, so they win
 	ControllerRBAC []string // manifests with the controller's rights; none: it runs as cluster admin
+	AuditLog       bool     // record every request's user, verb and resource; see Plane().AuditLogFile
 
 	// AlterNode may change a Node before its kubelet registers it; nil changes nothing.
 	AlterNode func(kubelets.Instance, *corev1.Node)
