@@ -56,6 +56,8 @@ effect: {{ regexReplaceAll "^.*:" $taint "" | quote }}
 {{- $pairs = append $pairs (printf "%s=%v" $key $on) }}
 {{- end }}
 {{- $text = join "," $pairs }}
+{{- else if and (kindIs "slice" $value) (kindIs "map" (first $value)) }}
+{{- $text = toRawJson $value }}
 {{- else if kindIs "slice" $value }}
 {{- $text = join "," $value }}
 {{- else if kindIs "float64" $value }}
@@ -64,7 +66,7 @@ effect: {{ regexReplaceAll "^.*:" $taint "" | quote }}
 {{- $text = toString $value }}
 {{- end }}
 {{- if $text }}
-- {{ printf "--%s=%s" (kebabcase $name) $text | quote }}
+- {{ printf "--%s=%s" (kebabcase $name) $text | toRawJson }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,6 +1,7 @@
 {{/*
 layerRouting.refusals is one CEL expression for every hard row of the controller's table of features that virtual nodes refuse:
-true means that the pod uses the feature. The names are the table's, and a test holds the two together.
+true means that the pod uses the feature. The names are the table's, and a test holds the two together. What is behind a claim
+is not seen at admission: it may be File Storage or anything else, so that claims pass only where both rules are disabled.
 */}}
 {{- define "layerRouting.refusals" -}}
 {{- $all := "(object.spec.containers + object.spec.?initContainers.orValue([]))" -}}
@@ -22,6 +23,7 @@ too-large: {{ include "layerRouting.exceeds" (list "cpu" "128.0005") }} || {{ in
 ephemeral-storage: {{ include "layerRouting.exceeds" (list "ephemeral-storage" "16106127360.5") }}
 windows: object.spec.?os.name.orValue('') == 'windows'
 runtime-class: object.spec.?runtimeClassName.orValue('') != '' || size(object.spec.?overhead.orValue({})) > 0
+file-storage-claim: {{ $volumes }}.exists(v, has(v.persistentVolumeClaim))
 persistent-volume-claim: {{ $volumes }}.exists(v, has(v.persistentVolumeClaim))
 ephemeral-volume: {{ $volumes }}.exists(v, has(v.ephemeral))
 host-path: {{ $volumes }}.exists(v, has(v.hostPath))

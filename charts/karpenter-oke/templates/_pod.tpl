@@ -72,11 +72,11 @@ env:
 ports:
   - {name: http-metrics, containerPort: {{ .Values.settings.metricsPort }}, protocol: TCP}
   - {name: http-health, containerPort: {{ .Values.settings.healthProbePort }}, protocol: TCP}
-# The first reads of OCI come before the health endpoint; they give up after a minute with a sentence in the log.
+# The first reads of OCI come before the health endpoint; when they give up, a sentence in the log says what is missing.
 startupProbe:
   httpGet: {path: /healthz, port: http-health}
   periodSeconds: 5
-  failureThreshold: 24
+  failureThreshold: {{ div .Values.startupSeconds 5 }}
 livenessProbe:
   httpGet: {path: /healthz, port: http-health}
   periodSeconds: 20

@@ -77,6 +77,7 @@ spec: {containers: [{name: side, image: i, resources: {limits: {cpu: 29}}}]}`,
 	"windows":           {`spec: {os: {name: windows}}`},
 	"runtime-class":     {`spec: {runtimeClassName: kata}`},
 
+	"file-storage-claim":      {}, // nobody can tell at admission
 	"persistent-volume-claim": {`spec: {volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]}`},
 	"ephemeral-volume":        {`spec: {volumes: [{name: v, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}]}`},
 	"host-path":               {`spec: {volumes: [{name: v, hostPath: {path: /var/log}}]}`},

@@ -50,16 +50,16 @@ func values(t *testing.T) map[string]any {
 	return v.Settings
 }
 
-// schema is a part of values.schema.json.
-type schema struct {
+// valueSchema is a part of values.schema.json.
+type valueSchema struct {
 	Type       any
 	Enum       []any
-	Properties map[string]schema
+	Properties map[string]valueSchema
 }
 
-func settingsSchema(t *testing.T) map[string]schema {
+func settingsSchema(t *testing.T) map[string]valueSchema {
 	t.Helper()
-	var root schema
+	var root valueSchema
 	require.NoError(t, json.Unmarshal([]byte(read(t, chart+"/values.schema.json")), &root))
 	return root.Properties["settings"].Properties
 }
@@ -108,7 +108,12 @@ func TestEverySettingReachesTheController(t *testing.T) {
 		"disableLeaderElection": true, "disableControllerWarmup": false, "disableClusterStateObservability": true, "enableProfiling": true,
 		"leaderElectionName": "karpenter-b", "leaderElectionNamespace": "kube-system", "logLevel": "debug", "logOutputPaths": "stderr",
 		"logErrorOutputPaths": "stdout", "metricsPort": 9090, "healthProbePort": 9091, "karpenterService": "karpenter",
-		"schedulerConfig": "podTopologySpread: {defaultConstraints: []}",
+		"systemNamespace": "kube-system", "startTimeout": "3m", "flexSizing": "Grid", "priceRefresh": true, "priceRefreshInterval": "6h",
+		"priceRefreshTimeout": "10s", "priceListUrl": "https://prices.example/list", "priceCurrency": "EUR", "priceDiscounts": []string{"VM.Standard.E5*=0.8", "*=0.9"},
+		"shapeOverrides":        []any{map[string]any{"match": "VM.Standard.E7.*", "arch": "amd64", "vcpusPerOcpu": 2}},
+		"virtualNodeMarkers":    []string{"label:type=virtual-node", "annotation:example.com/virtual"},
+		"virtualNodeExtraRules": []any{map[string]any{"name": "quoted", "expression": `has(pod.spec.dnsPolicy) && pod.spec.dnsPolicy == "None"`, "message": "has 'its own' <DNS>"}},
+		"schedulerConfig":       "podTopologySpread: {defaultConstraints: []}",
 	}
 	for setting, value := range values(t) {
 		if _, ok := settings[setting]; !ok && value != nil && value != "" {
@@ -130,6 +135,9 @@ func TestEverySettingReachesTheController(t *testing.T) {
 	require.NoError(t, own.Parse(coreFlags, args...))
 	require.Equal(t, "ocid1.cluster.oc1.phx.a", own.ClusterID)
 	require.Equal(t, []string{"seccomp", "sub-path"}, own.VirtualNode.DisabledRules)
+	require.Len(t, own.VirtualNode.ExtraRules, 1)
+	require.Equal(t, "has 'its own' <DNS>", own.VirtualNode.ExtraRules[0].Message)
+	require.Len(t, own.ShapeOverrides, 1)
 	require.Equal(t, "burst", own.VirtualNode.Taint.Key)
 	require.Equal(t, 90*time.Minute, own.VirtualNode.OverflowAfter)
 	require.Equal(t, 1000000, core.KubeClientQPS)

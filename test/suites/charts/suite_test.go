@@ -52,7 +52,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := binaries.Check(bin, "helm"); err != nil {
 		return 0, err
 	}
-	if plane, err = cluster.Start(ctx, cluster.Options{AuditLog: true}); err != nil {
+	if plane, err = cluster.Start(ctx, cluster.Options{}); err != nil {
 		return 0, err
 	}
 	defer func() {
