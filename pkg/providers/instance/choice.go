@@ -83,14 +83,25 @@ func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, zo
 		); byPrice != 0 {
 			return byPrice // most differ here, and what follows costs more to find out
 		}
+		if byFittedPrice := compareFitted(sizes, a, b); byFittedPrice != 0 {
+			return byFittedPrice
+		}
 		return cmp.Or(
-			cmp.Compare(fittedPrice(sizes, a), fittedPrice(sizes, b)),
 			cmp.Compare(zones[a.Offering.Zone()], zones[b.Offering.Zone()]),
 			cmp.Compare(a.Type.Name, b.Type.Name),
 			cmp.Compare(a.Offering.Zone(), b.Offering.Zone()),
 		)
 	})
 	return candidates, ""
+}
+
+// compareFitted compares the prices of the sizes that are launched. Offerings of one type in several zones are the most frequent equals,
+// and their sizes are equal too.
+func compareFitted(sizes *instancetype.Fitter, a, b Candidate) int {
+	if a.Type == b.Type {
+		return 0
+	}
+	return cmp.Compare(fittedPrice(sizes, a), fittedPrice(sizes, b))
 }
 
 // fittedPrice is what a candidate costs at the size that is launched, rounded so that equal sizes have equal prices.

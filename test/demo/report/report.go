@@ -154,6 +154,9 @@ func newClaimRow(r *record.Recording, c record.NodeClaim) claimRow {
 		o := r.Instances[i]
 		_, ad, _ := strings.Cut(o.AD, ":")
 		row.Instance = fmt.Sprintf("%g OCPU, %g GB, %d GB disk, %s", o.OCPUs, o.MemoryGB, o.BootVolumeGB, ad)
+		if t := c.TypeSize; t.OCPUs > 0 && (o.OCPUs != t.OCPUs || o.MemoryGB != t.MemoryGB) {
+			row.Instance += fmt.Sprintf(" (fitted from %g OCPU, %g GB)", t.OCPUs, t.MemoryGB)
+		}
 	}
 	return row
 }

@@ -42,9 +42,9 @@ func recorded() *record.Recording {
 			Cost: map[record.Layer]float64{record.LayerFixed: 0.154, record.LayerSystem: 0.154, record.LayerVirtual: 0.03 + 0.0265*float64(virtual), record.LayerKarpenter: 0.13 * float64(bump(0.42, 0.92, 2))},
 		})
 	}
-	r.NodeClaims = []record.NodeClaim{{Name: "managed-burst-pool-x7k2p", InstanceType: "VM.Standard.E4.Flex.4o.16g", ProviderID: "ocid1.instance.oc1.phx.a",
+	r.NodeClaims = []record.NodeClaim{{Name: "managed-burst-pool-x7k2p", InstanceType: "VM.Standard.E4.Flex.4o.16g", TypeSize: record.Size{OCPUs: 4, MemoryGB: 16}, ProviderID: "ocid1.instance.oc1.phx.a",
 		Created: begin.Add(2 * time.Minute), Launched: begin.Add(121 * time.Second), Initialized: begin.Add(128 * time.Second), Gone: begin.Add(4 * time.Minute)}}
-	r.Instances = []record.Instance{{ID: "ocid1.instance.oc1.phx.a", OCPUs: 4, MemoryGB: 16, BootVolumeGB: 100, AD: "Uocm:PHX-AD-2"}}
+	r.Instances = []record.Instance{{ID: "ocid1.instance.oc1.phx.a", OCPUs: 4, MemoryGB: 14, BootVolumeGB: 100, AD: "Uocm:PHX-AD-2"}}
 	return r
 }
 
@@ -83,7 +83,7 @@ func TestThePageTellsTheOutcomeTheChecksAndTheFigures(t *testing.T) {
 	in := input()
 	page, err := HTML(in)
 	require.NoError(t, err)
-	for _, want := range []string{"PASSED", "2 of 2 checks", "The burst causes no NodeClaim", "until all 25 burst pods ran", "ListInstances", "v1.36.3", "managed-burst-pool-x7k2p", "4 OCPU, 16 GB, 100 GB disk, PHX-AD-2"} {
+	for _, want := range []string{"PASSED", "2 of 2 checks", "The burst causes no NodeClaim", "until all 25 burst pods ran", "ListInstances", "v1.36.3", "managed-burst-pool-x7k2p", "4 OCPU, 14 GB, 100 GB disk, PHX-AD-2 (fitted from 4 OCPU, 16 GB)"} {
 		require.Contains(t, string(page), want)
 	}
 	in.Checks[1].Passed = false

@@ -3,11 +3,14 @@ package record
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
 // once sets a time the first time a step is seen.
@@ -101,6 +104,8 @@ func (r *Recorder) seeClaim(o *karpv1.NodeClaim, gone bool, now time.Time) {
 	}
 	c.NodePool, c.ProviderID, c.NodeName = o.Labels[karpv1.NodePoolLabelKey], o.Status.ProviderID, o.Status.NodeName
 	c.InstanceType = o.Labels[corev1.LabelInstanceTypeStable]
+	c.TypeSize = Size{OCPUs: number(o.Labels[v1alpha1.LabelInstanceOCPU]), MemoryGB: number(o.Labels[v1alpha1.LabelInstanceMemory]) / 1024}
+	c.Size = Size{OCPUs: number(o.Annotations[v1alpha1.AnnotationInstanceOCPUs]), MemoryGB: number(o.Annotations[v1alpha1.AnnotationInstanceMemoryGB])}
 	status := o.StatusConditions()
 	once(&c.Launched, now, status.IsTrue(karpv1.ConditionTypeLaunched))
 	once(&c.Registered, now, status.IsTrue(karpv1.ConditionTypeRegistered))
@@ -114,6 +119,12 @@ func (r *Recorder) seeClaim(o *karpv1.NodeClaim, gone bool, now time.Time) {
 			break
 		}
 	}
+}
+
+// number reads a label or annotation; 0 where it is not there yet.
+func number(text string) float64 {
+	n, _ := strconv.ParseFloat(text, 64)
+	return n
 }
 
 func (r *Recorder) seeEvent(o *corev1.Event, now time.Time) {

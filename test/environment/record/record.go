@@ -80,6 +80,15 @@ type Node struct {
 	Gone         time.Time         `json:"gone,omitzero"`
 }
 
+// Size is how large a node is.
+type Size struct {
+	OCPUs    float64 `json:"ocpus"`
+	MemoryGB float64 `json:"memoryGB"`
+}
+
+// Within says whether a size is at most another one in both dimensions.
+func (s Size) Within(o Size) bool { return s.OCPUs <= o.OCPUs && s.MemoryGB <= o.MemoryGB }
+
 // NodeClaim is the history of one NodeClaim.
 type NodeClaim struct {
 	Name         string    `json:"name"`
@@ -87,7 +96,9 @@ type NodeClaim struct {
 	ProviderID   string    `json:"providerID,omitempty"`
 	NodeName     string    `json:"nodeName,omitempty"`
 	InstanceType string    `json:"instanceType,omitempty"`
-	Reason       string    `json:"reason,omitempty"` // of its latest condition that is not true
+	TypeSize     Size      `json:"typeSize,omitzero"` // of the instance type, by the labels
+	Size         Size      `json:"size,omitzero"`     // of the instance, by the annotations: fitted to the pods, so perhaps smaller
+	Reason       string    `json:"reason,omitempty"`  // of its latest condition that is not true
 	Created      time.Time `json:"created"`
 	Launched     time.Time `json:"launched,omitzero"`
 	Registered   time.Time `json:"registered,omitzero"`

@@ -13,6 +13,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	clocktesting "k8s.io/utils/clock/testing"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
 // fakeSource is a cloud with the given instances.
@@ -152,6 +154,21 @@ func TestNodeClaimsAreCountedByHowFarTheyAre(t *testing.T) {
 	require.Equal(t, ClaimCounts{Ending: 1}, r.Sample().Claims)
 	r.see(toolscache.DeletedFinalStateUnknown{Obj: claim}.Obj, true)
 	require.Equal(t, ClaimCounts{}, r.Sample().Claims)
+}
+
+func TestANodeClaimHasTheSizeOfItsTypeAndThatOfItsInstance(t *testing.T) {
+	r, _, _ := newTestRecorder()
+	claim := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "c", UID: "c"}}
+	r.see(claim, false)
+	require.Equal(t, Size{}, r.Recording().NodeClaims[0].Size, "not launched yet")
+	claim.Labels = map[string]string{v1alpha1.LabelInstanceOCPU: "4", v1alpha1.LabelInstanceMemory: "32768"}
+	claim.Annotations = map[string]string{v1alpha1.AnnotationInstanceOCPUs: "3", v1alpha1.AnnotationInstanceMemoryGB: "20"}
+	r.see(claim, false)
+	c := r.Recording().NodeClaims[0]
+	require.Equal(t, Size{OCPUs: 4, MemoryGB: 32}, c.TypeSize)
+	require.Equal(t, Size{OCPUs: 3, MemoryGB: 20}, c.Size)
+	require.True(t, c.Size.Within(c.TypeSize))
+	require.False(t, Size{OCPUs: 3, MemoryGB: 33}.Within(c.TypeSize))
 }
 
 func TestInstancesKeepTheTimesOfTheirSteps(t *testing.T) {

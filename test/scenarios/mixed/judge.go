@@ -27,6 +27,7 @@ func expectations() []expectation {
 		{PhaseStateful, "Stateful pods use the fixed nodes that have room", fixedNodesAreUsed},
 		{PhaseStateful, "Stateful pods that do not fit cause NodeClaims", claimsAppear},
 		{PhaseStateful, "Every NodeClaim launches exactly one instance", oneInstanceEach},
+		{PhaseStateful, "Instances are fitted to their pods within their instance types", fitted},
 		{PhaseStateful, "The instances join as ready nodes with the NodePool's labels and taint", nodesJoin},
 		{PhaseStateful, "All 12 stateful pods run", statefulRuns},
 		{PhaseConsolidate, "Scaling down consolidates: every Karpenter node goes, the last pod moves to a fixed node", consolidated},

@@ -55,6 +55,26 @@ func shapes(instances []record.Instance) []string {
 	return out
 }
 
+// fitted expects that no instance is larger than its instance type, and that one is smaller at least.
+func fitted(r *record.Recording) (bool, string) {
+	claims := claimsOf(r, PhaseStateful)
+	smaller, ok := 0, len(claims) > 0
+	var words []string
+	for _, c := range claims {
+		i := slices.IndexFunc(r.Instances, func(i record.Instance) bool { return i.ID == c.ProviderID })
+		if i < 0 {
+			return false, fmt.Sprintf("NodeClaim %s has no instance", c.Name)
+		}
+		real := record.Size{OCPUs: r.Instances[i].OCPUs, MemoryGB: r.Instances[i].MemoryGB}
+		ok = ok && real.Within(c.TypeSize) && real == c.Size
+		if real != c.TypeSize {
+			smaller++
+		}
+		words = append(words, fmt.Sprintf("%g of %g OCPU and %g of %g GB", real.OCPUs, c.TypeSize.OCPUs, real.MemoryGB, c.TypeSize.MemoryGB))
+	}
+	return ok && smaller > 0, fmt.Sprintf("%d of %d are smaller than their types: %s", smaller, len(claims), firstFew(words, 4))
+}
+
 func nodesJoin(r *record.Recording) (bool, string) {
 	claims := claimsOf(r, PhaseStateful)
 	joined, slow := 0, time.Duration(0)

@@ -56,6 +56,17 @@ func TestEachExpectationFailsWhenItIsBroken(t *testing.T) {
 				}
 			}
 		}},
+		{"an instance larger than its type", "Instances are fitted to their pods within their instance types", func(r *record.Recording) {
+			r.NodeClaims[0].TypeSize.MemoryGB = 12
+		}},
+		{"an instance of another size than its NodeClaim says", "Instances are fitted to their pods within their instance types", func(r *record.Recording) {
+			r.NodeClaims[0].Size.MemoryGB = 13
+		}},
+		{"instances of their types' sizes", "Instances are fitted to their pods within their instance types", func(r *record.Recording) {
+			for i := range r.NodeClaims {
+				r.NodeClaims[i].TypeSize = r.NodeClaims[i].Size
+			}
+		}},
 		{"fixed nodes that stay empty", "Stateful pods use the fixed nodes that have room", func(r *record.Recording) {
 			for i := range r.Pods {
 				if r.Pods[i].App == CPUDemo && r.Pods[i].Created.After(at(40)) {

@@ -73,9 +73,9 @@ func addPod(r *record.Recording, p record.Pod) { r.Pods = append(r.Pods, p) }
 func addNode(r *record.Recording, claim, node string, created, gone int) {
 	id := "instance-of-" + claim
 	r.NodeClaims = append(r.NodeClaims, record.NodeClaim{Name: claim, NodePool: NodePool, ProviderID: id, NodeName: node,
-		InstanceType: "VM.Standard.E4.Flex.4o.16g", Created: at(created), Launched: at(created + 1), Registered: at(created + 5),
+		InstanceType: "VM.Standard.E4.Flex.4o.16g", TypeSize: record.Size{OCPUs: 4, MemoryGB: 16}, Size: record.Size{OCPUs: 4, MemoryGB: 14}, Created: at(created), Launched: at(created + 1), Registered: at(created + 5),
 		Initialized: at(created + 6), Deleting: at(gone - 5), Gone: at(gone)})
-	r.Instances = append(r.Instances, record.Instance{ID: id, DisplayName: id, Shape: "VM.Standard.E4.Flex", OCPUs: 4, MemoryGB: 16, AD: "Uocm:PHX-AD-1",
+	r.Instances = append(r.Instances, record.Instance{ID: id, DisplayName: id, Shape: "VM.Standard.E4.Flex", OCPUs: 4, MemoryGB: 14, AD: "Uocm:PHX-AD-1",
 		State: "TERMINATED", Launched: at(created + 1), Running: at(created + 3), Terminating: at(gone - 4), Terminated: at(gone - 1)})
 	r.Nodes = append(r.Nodes, record.Node{Name: node, ProviderID: id, Layer: record.LayerKarpenter, Zone: "PHX-AD-1",
 		Labels: map[string]string{"workload-type": "stateful", "karpenter-managed": "true"}, Taints: []string{"workload-type=stateful:NoSchedule"},
