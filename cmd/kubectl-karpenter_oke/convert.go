@@ -3,15 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/convert"
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 type convertOptions struct {
@@ -60,13 +56,9 @@ func (o *convertOptions) run(cmd *cobra.Command) error {
 	if len(o.files) == 0 {
 		return errors.New("name what to convert: -f FILE, -f DIRECTORY, or -f - for standard input")
 	}
-	var documents []convert.Document
-	for _, name := range o.files {
-		read, err := readAny(name, cmd.InOrStdin())
-		if err != nil {
-			return err
-		}
-		documents = append(documents, read...)
+	documents, err := manifest.Files{In: cmd.InOrStdin(), Parse: manifest.Read}.Read(o.files...)
+	if err != nil {
+		return err
 	}
 	result, err := convert.Convert(documents, o.Options)
 	if err != nil {
@@ -81,52 +73,5 @@ func (o *convertOptions) run(cmd *cobra.Command) error {
 	if o.strict && len(result.Warnings) > 0 {
 		return fmt.Errorf("--strict: %d warnings, nothing is written", len(result.Warnings))
 	}
-	return convert.Write(cmd.OutOrStdout(), result.Documents)
-}
-
-// readAny reads a file, all files of a directory, or standard input.
-func readAny(name string, in io.Reader) ([]convert.Document, error) {
-	if name == "-" {
-		text, err := io.ReadAll(in)
-		if err != nil {
-			return nil, fmt.Errorf("reading standard input: %w", err)
-		}
-		return convert.Read("standard input", text)
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return readFile(name)
-	}
-	entries, err := os.ReadDir(name) // sorted by name
-	if err != nil {
-		return nil, err
-	}
-	var out []convert.Document
-	found := false
-	for _, e := range entries {
-		if e.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(e.Name()))) {
-			continue
-		}
-		found = true
-		documents, err := readFile(filepath.Join(name, e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, documents...)
-	}
-	if !found {
-		return nil, fmt.Errorf("%s holds no .yaml, .yml or .json file", name)
-	}
-	return out, nil
-}
-
-func readFile(name string) ([]convert.Document, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	return convert.Read(name, text)
+	return manifest.Write(cmd.OutOrStdout(), result.Documents)
 }

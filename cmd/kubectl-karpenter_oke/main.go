@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,9 +28,18 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	root.SetErr(errs)
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(errs, "error: "+err.Error())
+		if f := (failure{}); errors.As(err, &f) {
+			return f.code
+		}
 		return 1
 	}
 	return 0
+}
+
+// failure is an error that ends the program with an exit code other than 1.
+type failure struct {
+	code int
+	error
 }
 
 func newRoot() *cobra.Command {
@@ -42,6 +52,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newTypes(), newExplain(), newLayers(), newConvert(), newVersion())
+	root.AddCommand(newTypes(), newExplain(), newLayers(), newLint(), newConvert(), newVersion())
 	return root
 }

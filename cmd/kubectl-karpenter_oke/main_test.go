@@ -81,7 +81,7 @@ func TestWhatCanNotBeReadEndsWithOneLineAndNothingWritten(t *testing.T) {
 	}{
 		"no name":            {[]string{}, "name what to convert"},
 		"a file that is not": {[]string{"-f", good, "-f", filepath.Join(dir, "none.yaml")}, "no such file"},
-		"a broken file":      {[]string{"-f", good, "-f", write(t, dir, "broken.yaml", "a: [")}, "broken.yaml: document 1"},
+		"a broken file":      {[]string{"-f", good, "-f", write(t, dir, "broken.yaml", "a: [")}, "broken.yaml:1: it is neither YAML nor JSON"},
 		"a field of a wrong type": {[]string{"-f", good, "-f", write(t, dir, "type.yaml",
 			"apiVersion: oci.oraclecloud.com/v1beta1\nkind: OCINodeClass\nmetadata: {name: c}\nspec: {shapeConfigs: 7}")}, "type.yaml: OCINodeClass c: spec.shapeConfigs"},
 		"an empty directory": {[]string{"-f", t.TempDir()}, "holds no .yaml"},

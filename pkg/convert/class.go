@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 // classConversion is the conversion of one node class.
@@ -21,13 +22,13 @@ type classConversion struct {
 }
 
 // class converts a node class. What it says of labels of nodes is kept for the NodePools.
-func (c *conversion) class(d Document) (Document, []Warning, error) {
-	n := d.notes()
+func (c *conversion) class(d manifest.Document) (manifest.Document, []Warning, error) {
+	n := notesOf(d)
 	known := checkFields(n, d.Object)
 	class := &v1alpha1.OciNodeClass{}
 	cc := &classConversion{notes: n, to: &class.Spec, nodeLabels: map[string]string{}}
 	if err := decodeSpec(known, &cc.from); err != nil {
-		return Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.kind(), d.name(), err)
+		return manifest.Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.Kind(), d.Name(), err)
 	}
 	cc.userData() // decides how a node joins, which other parts need to know
 	cc.image()
@@ -43,7 +44,7 @@ func (c *conversion) class(d Document) (Document, []Warning, error) {
 
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(class)
 	if err != nil {
-		return Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.kind(), d.name(), err)
+		return manifest.Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.Kind(), d.Name(), err)
 	}
 	out := map[string]any{
 		"apiVersion": targetAPIVersion,
@@ -51,11 +52,11 @@ func (c *conversion) class(d Document) (Document, []Warning, error) {
 		"metadata":   ownMetadata(d.Object),
 		"spec":       withoutEmptyRequired(fields["spec"]),
 	}
-	c.nodeLabels[d.name()] = cc.nodeLabels
-	if len(cc.nodeLabels) > 0 && len(c.pools[d.name()]) == 0 {
+	c.nodeLabels[d.Name()] = cc.nodeLabels
+	if len(cc.nodeLabels) > 0 && len(c.pools[d.Name()]) == 0 {
 		n.warn("spec.kubeletConfig.nodeLabels", "no NodePool of the input refers to this class; add %s to spec.template.metadata.labels of its NodePools", labelList(cc.nodeLabels))
 	}
-	return Document{Source: d.Source, Object: out}, n.warnings, nil
+	return manifest.Document{Source: d.Source, Object: out}, n.warnings, nil
 }
 
 func decodeSpec(object map[string]any, into *sourceSpec) error {
@@ -90,7 +91,7 @@ func withoutEmptyRequired(spec any) any {
 func ownMetadata(object map[string]any) map[string]any {
 	out := map[string]any{}
 	for _, key := range []string{"name", "labels", "annotations"} {
-		if value := at(object, "metadata", key); value != nil {
+		if value := manifest.At(object, "metadata", key); value != nil {
 			out[key] = value
 		}
 	}

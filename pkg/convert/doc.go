@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 // What is converted.
@@ -49,7 +50,7 @@ func (w Warning) String() string {
 // Result is the output of a conversion.
 type Result struct {
 	// Documents are the objects in the order of the input; a document that needs no conversion is the input's own text.
-	Documents []Document
+	Documents []manifest.Document
 	// Warnings are in the order of the input.
 	Warnings []Warning
 	// Classes and NodePools count what was converted.
@@ -59,23 +60,23 @@ type Result struct {
 // Convert converts the node classes and NodePools among the documents and passes all others through as they are. The documents
 // are seen as a whole: a NodePool may be in another file than its class. An error means that a document can not be read, and
 // that there is no result.
-func Convert(documents []Document, o Options) (*Result, error) {
+func Convert(documents []manifest.Document, o Options) (*Result, error) {
 	documents, err := openLists(documents)
 	if err != nil {
 		return nil, err
 	}
 	c := &conversion{options: o, nodeLabels: map[string]map[string]string{}, pools: map[string][]string{}}
 	for _, d := range documents {
-		if d.isPool() {
+		if isPool(d) {
 			name := referredClass(d.Object)
-			c.pools[name] = append(c.pools[name], d.name())
+			c.pools[name] = append(c.pools[name], d.Name())
 		}
 	}
 	// Classes first: some of their fields become part of the NodePools.
-	out := make([]Document, len(documents))
+	out := make([]manifest.Document, len(documents))
 	notes := make([][]Warning, len(documents))
 	for i, d := range documents {
-		if d.isClass() {
+		if isClass(d) {
 			if out[i], notes[i], err = c.class(d); err != nil {
 				return nil, err
 			}
@@ -84,9 +85,9 @@ func Convert(documents []Document, o Options) (*Result, error) {
 	result := &Result{Documents: out}
 	for i, d := range documents {
 		switch {
-		case d.isClass():
+		case isClass(d):
 			result.Classes++
-		case d.isPool():
+		case isPool(d):
 			result.NodePools++
 			if out[i], notes[i], err = c.nodePool(d); err != nil {
 				return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/convert"
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 // update writes what the tests compare with: go test ./pkg/convert -update.
@@ -34,12 +35,12 @@ func cases(t testing.TB) map[string][]byte {
 // converted is a text after conversion: the output, and the warnings one a line.
 func converted(t testing.TB, text []byte, o convert.Options) (string, string) {
 	t.Helper()
-	documents, err := convert.Read("in.yaml", text)
+	documents, err := manifest.Read("in.yaml", text)
 	require.NoError(t, err)
 	result, err := convert.Convert(documents, o)
 	require.NoError(t, err)
 	var out bytes.Buffer
-	require.NoError(t, convert.Write(&out, result.Documents))
+	require.NoError(t, manifest.Write(&out, result.Documents))
 	warnings := ""
 	for _, w := range result.Warnings {
 		require.NotContains(t, w.String(), "\n")

@@ -10,6 +10,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 const (
@@ -29,19 +30,19 @@ type poolConversion struct {
 }
 
 // nodePool converts a NodePool: the class it refers to, its labels, and what it requires of nodes. All else stays.
-func (c *conversion) nodePool(d Document) (Document, []Warning, error) {
-	n := d.notes()
+func (c *conversion) nodePool(d manifest.Document) (manifest.Document, []Warning, error) {
+	n := notesOf(d)
 	object, err := clone(d.Object)
 	if err != nil {
-		return Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.kind(), d.name(), err)
+		return manifest.Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.Kind(), d.Name(), err)
 	}
-	template, ok := at(object, "spec", "template").(map[string]any)
+	template, ok := manifest.At(object, "spec", "template").(map[string]any)
 	if !ok { // not a NodePool that refers to a class
 		return d, nil, nil
 	}
 	pc := &poolConversion{notes: n, template: template}
 	if err := pc.readRequirements(); err != nil {
-		return Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.kind(), d.name(), err)
+		return manifest.Document{}, nil, fmt.Errorf("%s: %s %s: %w", d.Source, d.Kind(), d.Name(), err)
 	}
 	pc.reference()
 	pc.labels(c.nodeLabels[referredClass(d.Object)])
@@ -50,18 +51,18 @@ func (c *conversion) nodePool(d Document) (Document, []Warning, error) {
 		spec["requirements"] = pc.requirements
 	}
 	metadata := ownMetadata(object)
-	metadata["name"] = d.name() + c.options.NodePoolSuffix
-	out := map[string]any{"apiVersion": d.apiVersion(), "kind": d.kind(), "metadata": metadata, "spec": object["spec"]}
-	return Document{Source: d.Source, Object: out}, n.warnings, nil
+	metadata["name"] = d.Name() + c.options.NodePoolSuffix
+	out := map[string]any{"apiVersion": d.APIVersion(), "kind": d.Kind(), "metadata": metadata, "spec": object["spec"]}
+	return manifest.Document{Source: d.Source, Object: out}, n.warnings, nil
 }
 
 // referredClass is the name of the class that a NodePool refers to.
 func referredClass(pool map[string]any) string {
-	return text(at(pool, "spec", "template", "spec", "nodeClassRef", "name"))
+	return manifest.Text(manifest.At(pool, "spec", "template", "spec", "nodeClassRef", "name"))
 }
 
 func (p *poolConversion) reference() {
-	ref, ok := at(p.template, "spec", "nodeClassRef").(map[string]any)
+	ref, ok := manifest.At(p.template, "spec", "nodeClassRef").(map[string]any)
 	if ok {
 		ref["group"], ref["kind"] = v1alpha1.Group, targetKind
 	}
@@ -69,7 +70,7 @@ func (p *poolConversion) reference() {
 
 // readRequirements reads the requirements and translates those of the source's labels and values.
 func (p *poolConversion) readRequirements() error {
-	list, _ := at(p.template, "spec", "requirements").([]any)
+	list, _ := manifest.At(p.template, "spec", "requirements").([]any)
 	for i, item := range list {
 		path := fmt.Sprintf("%s[%d]", pathRequirements, i)
 		fields, ok := item.(map[string]any)
@@ -85,7 +86,7 @@ func (p *poolConversion) readRequirements() error {
 			}
 			values = append(values, s)
 		}
-		p.require(path, fields, text(fields["key"]), text(fields["operator"]), values)
+		p.require(path, fields, manifest.Text(fields["key"]), manifest.Text(fields["operator"]), values)
 	}
 	return nil
 }
@@ -146,10 +147,10 @@ func (p *poolConversion) instanceTypes(path string, values []string) []string {
 // labels are the template's labels: those of the source become requirements, those of the class's nodes are added.
 func (p *poolConversion) labels(ofClass map[string]string) {
 	metadata, _ := p.template["metadata"].(map[string]any)
-	labels, _ := at(metadata, "labels").(map[string]any)
+	labels, _ := manifest.At(metadata, "labels").(map[string]any)
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if _, ok := labelRow(key); ok {
-			p.require(pathLabels, nil, key, string(corev1.NodeSelectorOpIn), []string{text(labels[key])})
+			p.require(pathLabels, nil, key, string(corev1.NodeSelectorOpIn), []string{manifest.Text(labels[key])})
 			delete(labels, key)
 		}
 	}
@@ -184,13 +185,13 @@ func (p *poolConversion) labels(ofClass map[string]string) {
 // rule it out; here when it asks for it.
 func (p *poolConversion) capacityTypes() {
 	tainted := false
-	taints, _ := at(p.template, "spec", "taints").([]any)
+	taints, _ := manifest.At(p.template, "spec", "taints").([]any)
 	for _, taint := range taints {
-		tainted = tainted || text(at(taint, "key")) == preemptibleTaint && text(at(taint, "effect")) == string(corev1.TaintEffectNoSchedule)
+		tainted = tainted || manifest.Text(manifest.At(taint, "key")) == preemptibleTaint && manifest.Text(manifest.At(taint, "effect")) == string(corev1.TaintEffectNoSchedule)
 	}
 	var asked map[string]any
 	for _, r := range p.requirements {
-		if text(at(r, "key")) == karpv1.CapacityTypeLabelKey {
+		if manifest.Text(manifest.At(r, "key")) == karpv1.CapacityTypeLabelKey {
 			asked, _ = r.(map[string]any)
 		}
 	}
@@ -204,7 +205,7 @@ func (p *poolConversion) capacityTypes() {
 		return
 	}
 	values, _ := asked["values"].([]any)
-	if text(asked["operator"]) == string(corev1.NodeSelectorOpIn) && slices.Contains(values, any(karpv1.CapacityTypeSpot)) && !tainted {
+	if manifest.Text(asked["operator"]) == string(corev1.NodeSelectorOpIn) && slices.Contains(values, any(karpv1.CapacityTypeSpot)) && !tainted {
 		p.warn(pathTemplate+".spec.taints", "without the taint %s Oracle's provider gives a NodePool no spot capacity; karpenter-oke gives what it requires", preemptibleTaint)
 	}
 }

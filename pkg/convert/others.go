@@ -5,17 +5,19 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 // others reports what a document that passes through unchanged says of the source: nodes of this project have neither the source's
 // labels nor its kinds.
-func others(d Document) []Warning {
-	n := d.notes()
-	switch group, version, _ := strings.Cut(d.apiVersion(), "/"); {
-	case d.kind() == SourceKind && group == SourceGroup:
+func others(d manifest.Document) []Warning {
+	n := notesOf(d)
+	switch group, version, _ := strings.Cut(d.APIVersion(), "/"); {
+	case d.Kind() == SourceKind && group == SourceGroup:
 		n.warn("apiVersion", "%s is not known, only %s is; the object is passed through unchanged", version, SourceVersion)
 		return n.warnings
-	case d.kind() == "NodeClaim" && text(at(d.Object, "spec", "nodeClassRef", "group")) == SourceGroup:
+	case d.Kind() == "NodeClaim" && manifest.Text(manifest.At(d.Object, "spec", "nodeClassRef", "group")) == SourceGroup:
 		n.warn("spec.nodeClassRef", "a NodeClaim is a node that is there and can not be converted; it is passed through unchanged, leave it out")
 		return n.warnings
 	}

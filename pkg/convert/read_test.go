@@ -7,26 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/convert"
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
-
-func TestWhatCanNotBeReadIsAnErrorThatNamesThePlace(t *testing.T) {
-	const good = "apiVersion: v1\nkind: ConfigMap\n"
-	for name, c := range map[string]struct{ text, want string }{
-		"broken YAML in the second document": {good + "---\na: [", "in.yaml: document 2: "},
-		"a key twice":                        {"apiVersion: v1\nkind: A\nkind: B\n", "already set"},
-		"a list":                             {"- a\n", "not a Kubernetes object"},
-		"a text":                             {"hello\n", "not a Kubernetes object"},
-		"no kind":                            {"apiVersion: v1\n", "kind or apiVersion is missing"},
-		"broken JSON":                        {`{"apiVersion": "v1", "kind": "A"} {`, "document 2"},
-		"a kind that is a number":            {"apiVersion: v1\nkind: 1\n", "kind or apiVersion is missing"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := convert.Read("in.yaml", []byte(c.text))
-			require.ErrorContains(t, err, c.want)
-			require.NotContains(t, err.Error(), "\n")
-		})
-	}
-}
 
 func TestAFieldOfAWrongTypeIsAnError(t *testing.T) {
 	for name, c := range map[string]struct{ spec, want string }{
@@ -38,26 +20,12 @@ func TestAFieldOfAWrongTypeIsAnError(t *testing.T) {
 		"a fraction for a count": {"kubeletConfig: {maxPods: 1.5}", "spec.kubeletConfig.maxPods can not be a number 1.5"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			documents, err := convert.Read("in.yaml", []byte("apiVersion: oci.oraclecloud.com/v1beta1\nkind: OCINodeClass\nmetadata: {name: a}\nspec: {"+c.spec+"}"))
+			documents, err := manifest.Read("in.yaml", []byte("apiVersion: oci.oraclecloud.com/v1beta1\nkind: OCINodeClass\nmetadata: {name: a}\nspec: {"+c.spec+"}"))
 			require.NoError(t, err)
 			_, err = convert.Convert(documents, convert.Options{})
 			require.ErrorContains(t, err, "in.yaml: OCINodeClass a: "+c.want)
 		})
 	}
-}
-
-func TestEmptyDocumentsAndCommentsAreNothing(t *testing.T) {
-	for _, text := range []string{"", "\n", "---\n---\n", "# only a comment\n", "null\n"} {
-		documents, err := convert.Read("in.yaml", []byte(text))
-		require.NoError(t, err, "%q", text)
-		require.Empty(t, documents, "%q", text)
-	}
-}
-
-func TestJSONObjectsInARowAreRead(t *testing.T) {
-	documents, err := convert.Read("in.json", []byte("{\"apiVersion\":\"v1\",\"kind\":\"A\"}\n{\"apiVersion\":\"v1\",\"kind\":\"B\"}"))
-	require.NoError(t, err)
-	require.Len(t, documents, 2)
 }
 
 func TestOtherKindsKeepTheirTextToTheLetter(t *testing.T) {
@@ -95,7 +63,7 @@ func FuzzConvert(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		documents, err := convert.Read("in.yaml", text)
+		documents, err := manifest.Read("in.yaml", text)
 		if err != nil {
 			return
 		}
@@ -104,6 +72,6 @@ func FuzzConvert(f *testing.F) {
 			return
 		}
 		var out strings.Builder
-		require.NoError(t, convert.Write(&out, result.Documents))
+		require.NoError(t, manifest.Write(&out, result.Documents))
 	})
 }

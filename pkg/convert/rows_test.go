@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 // TestTheTableHasOneRowForEachFieldOfTheSource compares with the list of fields in the source's schema.
@@ -62,9 +64,9 @@ func TestEveryTargetIsAFieldOfOciNodeClass(t *testing.T) {
 	require.NoError(t, err)
 	var definition map[string]any
 	require.NoError(t, yaml.Unmarshal(text, &definition))
-	versions, _ := at(definition, "spec", "versions").([]any)
+	versions, _ := manifest.At(definition, "spec", "versions").([]any)
 	require.NotEmpty(t, versions)
-	schema := at(versions[0], "schema", "openAPIV3Schema")
+	schema := manifest.At(versions[0], "schema", "openAPIV3Schema")
 	for _, r := range Rows {
 		if r.Target == "" {
 			require.True(t, r.Warn, "%s: a field without a target is reported", r.Path)
@@ -83,9 +85,9 @@ func TestEveryTargetIsAFieldOfOciNodeClass(t *testing.T) {
 }
 
 func property(schema any, key string) any {
-	out := at(schema, "properties", strings.TrimSuffix(key, "[]"))
+	out := manifest.At(schema, "properties", strings.TrimSuffix(key, "[]"))
 	if strings.HasSuffix(key, "[]") {
-		out = at(out, "items")
+		out = manifest.At(out, "items")
 	}
 	return out
 }
@@ -133,7 +135,7 @@ func TestEachFieldGoesWhereTheTableSays(t *testing.T) {
 				"template": map[string]any{"spec": map[string]any{"nodeClassRef": map[string]any{"group": SourceGroup, "kind": SourceKind, "name": "c"}}},
 			}}
 			class := map[string]any{"apiVersion": SourceGroup + "/" + SourceVersion, "kind": SourceKind, "metadata": map[string]any{"name": "c"}, "spec": spec}
-			result, err := Convert([]Document{{Object: class}, {Object: pool}}, Options{})
+			result, err := Convert([]manifest.Document{{Object: class}, {Object: pool}}, Options{})
 			require.NoError(t, err)
 			reported := slices.ContainsFunc(result.Warnings, func(w Warning) bool { return w.Path == strings.ReplaceAll(r.Path, "[]", "[0]") })
 			if r.Target == "" {
@@ -173,7 +175,7 @@ func TestNoValueOfAFieldMakesTheConversionPanic(t *testing.T) {
 		for _, value := range hostile {
 			class := map[string]any{"apiVersion": SourceGroup + "/" + SourceVersion, "kind": SourceKind}
 			put(class, strings.Split(path, "."), value)
-			if _, err := Convert([]Document{{Object: class}}, Options{}); err != nil {
+			if _, err := Convert([]manifest.Document{{Object: class}}, Options{}); err != nil {
 				refused++
 				continue
 			}
@@ -185,7 +187,7 @@ func TestNoValueOfAFieldMakesTheConversionPanic(t *testing.T) {
 			pool := map[string]any{"apiVersion": "karpenter.sh/v1", "kind": "NodePool"}
 			put(pool, strings.Split("spec.template.spec.nodeClassRef", "."), map[string]any{"group": SourceGroup, "kind": SourceKind})
 			put(pool, strings.Split(path, "."), value)
-			if _, err := Convert([]Document{{Object: pool}}, Options{}); err != nil {
+			if _, err := Convert([]manifest.Document{{Object: pool}}, Options{}); err != nil {
 				refused++
 				continue
 			}
@@ -220,7 +222,7 @@ func put(fields map[string]any, path []string, value any) {
 func get(value any, path []string) any {
 	for _, key := range path {
 		key, isList := strings.CutSuffix(key, "[]")
-		value = at(value, key)
+		value = manifest.At(value, key)
 		if isList {
 			list, _ := value.([]any)
 			if len(list) == 0 {

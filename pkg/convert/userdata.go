@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
 )
 
 const pathUserData = "spec.metadata.user_data"
@@ -89,7 +90,7 @@ func isBootstrap(command any) bool {
 		words = strings.Fields(c)
 	case []any:
 		for _, word := range c {
-			words = append(words, text(word))
+			words = append(words, manifest.Text(word))
 		}
 	}
 	if len(words) > 0 && words[0] == "sudo" {
