@@ -103,11 +103,7 @@ func Lint(documents []manifest.Document, o Options) (*Report, error) {
 		case d.Object == nil:
 			report.Ignored[""]++
 		case isWorkload(d):
-			namespace := d.Namespace()
-			if namespace == "" {
-				namespace = o.Namespace
-			}
-			w, err := newWorkload(d, namespace)
+			w, err := newWorkload(d, o.Namespace)
 			if err != nil {
 				errs = append(errs, err)
 				continue

@@ -35,6 +35,19 @@ func isWorkload(d manifest.Document) bool {
 	return ok
 }
 
+// Pod returns the pod that a workload's controller would create, or the pod itself, as far as it bears on the layer. ok is false for
+// an object that makes no pods. namespace is of workloads that name none. The error says which field can not be read.
+func Pod(d manifest.Document, namespace string) (pod *corev1.Pod, ok bool, err error) {
+	if !isWorkload(d) {
+		return nil, false, nil
+	}
+	w, err := newWorkload(d, namespace)
+	if err != nil {
+		return nil, true, err
+	}
+	return w.pod, true, nil
+}
+
 // templatePath is where a kind holds its pod template.
 func templatePath(kind string) []string {
 	switch kind {
@@ -48,7 +61,7 @@ func templatePath(kind string) []string {
 	return []string{"spec", "template"}
 }
 
-// newWorkload reads a workload. namespace is its own or, where it names none, the default one. The error says which field can not
+// newWorkload reads a workload. namespace is of those that name none. The error says which field can not
 // be read.
 func newWorkload(d manifest.Document, namespace string) (*workload, error) {
 	path := templatePath(d.Kind())
@@ -69,7 +82,10 @@ func newWorkload(d manifest.Document, namespace string) (*workload, error) {
 		w.pod.Name, w.pod.GenerateName = "", name(d)+"-"
 		w.own(d)
 	}
-	w.pod.Namespace = namespace
+	w.pod.Namespace = d.Namespace()
+	if w.pod.Namespace == "" {
+		w.pod.Namespace = namespace
+	}
 	return w, nil
 }
 

@@ -17,7 +17,7 @@ func TestWhatCanNotBeReadIsAnErrorThatNamesTheLine(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"broken YAML":                         {"apiVersion: v1\nkind: A\nb: [\n", "in.yaml:3: it is neither YAML nor JSON (did not find expected node content)"},
 		"broken YAML in the second document":  {good + "---\n" + good + "c: }\n", "in.yaml:6: "},
-		"a document after comments":           {"# one\n\n---\n# two\n---\n" + good + "---\n\n" + good + "c: }\n", "in.yaml:11: "},
+		"a document after comments":           {"# one\n\n---\n# two\n---\n" + good + "---\n\n" + good + "c: }\n", "in.yaml:12: "},
 		"lines that end as Windows ends them": {strings.ReplaceAll(good+"---\n"+good+"c: }\n", "\n", "\r\n"), "in.yaml:6: "},
 		"a tab for indentation":               {"apiVersion: v1\nkind: A\nmetadata:\n\tname: a\n", "in.yaml:4: "},
 		"a document like an earlier one":      {good + "---\n" + good + "---\nkind: A\n", "in.yaml:7: it is not a Kubernetes object: kind or apiVersion is missing"},
