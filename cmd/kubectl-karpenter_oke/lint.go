@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/lint"
 	"github.com/karpenter-oke/karpenter-oke/pkg/manifest"
@@ -20,6 +22,8 @@ type lintOptions struct {
 	strict    bool
 	taint     string
 	disabled  []string
+	extra     string
+	markers   string
 	lint.Options
 }
 
@@ -83,12 +87,21 @@ func newLint() *cobra.Command {
 	flags.StringToStringVar(&o.VirtualNodeLabels, "virtual-node-labels", nil, "further labels of the assumed virtual nodes, key=value,...")
 	flags.StringVar(&o.taint, "virtual-node-taint", virtualnode.DefaultTaint, "the controller's setting of this name: taint key[=value]:effect whose toleration sends a pod to virtual nodes")
 	flags.StringSliceVar(&o.disabled, "disabled-rules", nil, "the controller's --virtual-node-disabled-rules: names of features that your virtual nodes accept")
+	flags.StringVar(&o.extra, "extra-rules", "", "the controller's --virtual-node-extra-rules: YAML or JSON list of {name, expression, message, severity}")
+	flags.StringVar(&o.markers, "virtual-node-markers", virtualnode.DefaultMarkers, "the controller's setting of this name: what recognises virtual nodes")
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		switch name {
+		case "virtual-node-disabled-rules", "virtual-node-extra-rules": // the controller's own names do as well
+			name = strings.TrimPrefix(name, "virtual-node-")
+		}
+		return pflag.NormalizedName(name)
+	})
 	return cmd
 }
 
 func (o *lintOptions) run(cmd *cobra.Command) error {
 	if err := o.complete(); err != nil {
-		return failure{lintUnreadable, err}
+		return failure{lintUnreadable, errors.New(strings.Join(strings.Fields(err.Error()), " "))}
 	}
 	documents, readErr := manifest.Files{In: cmd.InOrStdin(), Recursive: o.recursive, Parse: manifest.ReadAll}.Read(o.files...)
 	report, lintErr := lint.Lint(documents, o.Options)
@@ -123,8 +136,17 @@ func (o *lintOptions) complete() error {
 	if err != nil {
 		return fmt.Errorf("--virtual-node-taint: %w", err)
 	}
+	if o.Filter.Markers, err = virtualnode.ParseMarkers(o.markers); err != nil {
+		return fmt.Errorf("--virtual-node-markers: %w", err)
+	}
+	if o.Filter.ExtraRules, err = virtualnode.ParseRules(o.extra); err != nil {
+		return fmt.Errorf("--extra-rules: %w", err)
+	}
 	o.Filter.Taint, o.Filter.DisabledRules = taint, o.disabled
-	return o.Filter.Validate()
+	if err := o.Filter.Validate(); err != nil {
+		return err
+	}
+	return lint.ValidateVirtualNodes(o.VirtualNodes)
 }
 
 func (o *lintOptions) show(out, errs io.Writer, report *lint.Report) error {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,22 +94,31 @@ func (c *cluster) assume(o Options) error {
 }
 
 func (c *cluster) assumeVirtualNodes(o Options) error {
-	if len(o.VirtualNodes) == 0 || slices.Equal(o.VirtualNodes, []string{None}) {
+	if err := ValidateVirtualNodes(o.VirtualNodes); err != nil {
+		return err
+	}
+	if len(o.VirtualNodes) == 0 || o.VirtualNodes[0] == None {
 		c.assumptions = append(c.assumptions, "no virtual node")
 		return nil
 	}
 	for _, name := range o.VirtualNodes {
-		arch, ok := architectures[name]
-		if !ok {
-			return fmt.Errorf("virtual nodes to assume: %q: want %s, %s, both, or %s alone", name, X86, Arm, None)
-		}
-		node := assumedNode(name, arch, o)
+		node := assumedNode(name, architectures[name], o)
 		c.virtual = append(c.virtual, node)
 		c.objects = append(c.objects, node)
 	}
 	labels := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: withoutArch(c.virtual[0].Labels)})
 	c.assumptions = append(c.assumptions, fmt.Sprintf("Ready virtual nodes (%s) with the taint %s and the labels %s",
 		strings.Join(o.VirtualNodes, ", "), o.Filter.Taint.ToString(), labels))
+	return nil
+}
+
+// ValidateVirtualNodes returns an error when names are not those of virtual nodes to assume.
+func ValidateVirtualNodes(names []string) error {
+	for _, name := range names {
+		if _, ok := architectures[name]; !ok && (name != None || len(names) > 1) {
+			return fmt.Errorf("virtual nodes to assume: %q: want %s, %s, both, or %s alone", strings.Join(names, ","), X86, Arm, None)
+		}
+	}
 	return nil
 }
 
@@ -149,6 +158,17 @@ func (c *cluster) filter(o Options) (*virtualnode.Filter, error) {
 type reader struct {
 	client.Reader
 	objects []client.Object
+}
+
+// Get gives the object of this kind and name.
+func (r reader) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	for _, object := range r.objects {
+		if reflect.TypeOf(object) == reflect.TypeOf(into) && client.ObjectKeyFromObject(object) == key {
+			reflect.ValueOf(into).Elem().Set(reflect.ValueOf(object).Elem())
+			return nil
+		}
+	}
+	return apierrors.NewNotFound(schema.GroupResource{}, key.String())
 }
 
 // List gives all objects of the list's kind.

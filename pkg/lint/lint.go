@@ -95,6 +95,7 @@ func Lint(documents []manifest.Document, o Options) (*Report, error) {
 	known := &cluster{}
 	var workloads []*workload
 	var errs []error
+	mistaken := map[string]string{} // Namespaces that state no layer that exists
 	documents, err := open(documents)
 	errs = append(errs, err)
 	for _, d := range documents {
@@ -116,7 +117,7 @@ func Lint(documents []manifest.Document, o Options) (*Report, error) {
 			}
 			known.objects = append(known.objects, object)
 			if p := namespaceProblem(d, object); p != "" {
-				report.Problems = append(report.Problems, p)
+				mistaken[object.GetName()] = p
 			}
 		default:
 			report.Ignored[d.Kind()]++
@@ -133,6 +134,10 @@ func Lint(documents []manifest.Document, o Options) (*Report, error) {
 	judge := &judge{options: o, filter: filter, virtual: known.virtual}
 	for _, w := range workloads {
 		report.Results = append(report.Results, judge.result(w))
+		delete(mistaken, w.pod.Namespace) // its workloads tell of it
+	}
+	for _, name := range slices.Sorted(maps.Keys(mistaken)) {
+		report.Problems = append(report.Problems, mistaken[name])
 	}
 	return report, errors.Join(errs...)
 }

@@ -69,8 +69,12 @@ func (r *Report) Notes() []string {
 				parts = append(parts, fmt.Sprintf("%d %s", r.Ignored[kind], kind))
 			}
 		}
-		if n := r.Ignored[""]; n > 0 {
-			parts = append(parts, plural(n, "document")+" that is no Kubernetes object")
+		switch n := r.Ignored[""]; n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 document that is no Kubernetes object")
+		default:
+			parts = append(parts, fmt.Sprintf("%d documents that are no Kubernetes objects", n))
 		}
 		notes = append(notes, "Left alone: "+strings.Join(parts, ", ")+".")
 	}

@@ -108,8 +108,9 @@ func (w *workload) own(d manifest.Document) {
 	case "DaemonSet": // under its present group, whatever old one the manifest names
 		owner.APIVersion = appsv1.SchemeGroupVersion.String()
 	case "StatefulSet":
-		// The controller gives each pod a host name of its own, and its claims as volumes.
+		// The controller gives each pod a host name of its own in the domain of the service, and its claims as volumes.
 		w.pod.Spec.Hostname = d.Name() + "-0"
+		w.pod.Spec.Subdomain = manifest.Text(manifest.At(d.Object, "spec", "serviceName"))
 		claims, _ := manifest.At(d.Object, "spec", "volumeClaimTemplates").([]any)
 		for _, claim := range claims {
 			claimName := manifest.Text(manifest.At(claim, "metadata", "name"))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -76,15 +77,21 @@ func podOf(t testing.TB, s layers.Spec) *corev1.Pod {
 	return pod
 }
 
-func namespaces(t testing.TB, specs ...layers.Spec) []client.Object {
+// surroundings returns the objects of specs that say what their cluster is like: namespaces, claims and storage classes.
+func surroundings(t testing.TB, specs ...layers.Spec) []client.Object {
 	t.Helper()
+	kinds := map[string]func() client.Object{
+		"Namespace":             func() client.Object { return &corev1.Namespace{} },
+		"PersistentVolumeClaim": func() client.Object { return &corev1.PersistentVolumeClaim{} },
+		"StorageClass":          func() client.Object { return &storagev1.StorageClass{} },
+	}
 	var out []client.Object
 	for _, s := range specs {
 		for _, d := range s.Documents {
-			if d.Kind() == "Namespace" {
-				namespace := &corev1.Namespace{}
-				require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(d.Object, namespace))
-				out = append(out, namespace)
+			if newObject, ok := kinds[d.Kind()]; ok {
+				object := newObject()
+				require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(d.Object, object))
+				out = append(out, object)
 			}
 		}
 	}
@@ -126,7 +133,7 @@ func TestEachWorkloadIsDecidedAsItsHeaderSays(t *testing.T) {
 	specs := load(t)
 	for _, state := range states {
 		t.Run(state.name, func(t *testing.T) {
-			filter := newFilter(t, state.arch, namespaces(t, specs...)...)
+			filter := newFilter(t, state.arch, surroundings(t, specs...)...)
 			for _, s := range specs {
 				pod := podOf(t, s)
 				d := filter.Decide(pod)
@@ -155,7 +162,7 @@ func names(rules []virtualnode.Rule) []string {
 // as it asks for anything that they refuse.
 func TestAFeatureOfAManagedSpecMakesEveryOtherSpecManaged(t *testing.T) {
 	specs := load(t)
-	filter := newFilter(t, "amd64", namespaces(t, specs...)...)
+	filter := newFilter(t, "amd64", surroundings(t, specs...)...)
 	pods := make([]*corev1.Pod, len(specs))
 	for i, s := range specs {
 		pods[i] = podOf(t, s)
@@ -226,7 +233,7 @@ func TestTheCorpusLeavesNothingOut(t *testing.T) {
 	for _, name := range slices.Concat(virtualnode.RuleNames(), []string{
 		virtualnode.RuleStatedManaged, virtualnode.RuleStatedVirtual, virtualnode.RuleNotTolerated, virtualnode.RuleNeedsManaged, virtualnode.RuleNamesTaint,
 		virtualnode.RuleToleratesAll, virtualnode.RuleAllNoRoom, virtualnode.RuleNoMatch, virtualnode.RuleNothingFits, virtualnode.RuleBadAffinity,
-		string(virtualnode.ConflictNeedsManaged), string(virtualnode.ConflictNotTolerated), string(virtualnode.ConflictBadLayer), string(virtualnode.ConflictBadOverflow),
+		string(virtualnode.ConflictNeedsManaged), string(virtualnode.ConflictNotTolerated), string(virtualnode.ConflictBadLayer), string(virtualnode.ConflictBadNamespace), string(virtualnode.ConflictBadOverflow),
 		"Pod", "PodTemplate", "Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job", "CronJob",
 	}) {
 		require.Positive(t, seen[name], "no spec shows %s", name)
