@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	corev1alpha1 "sigs.k8s.io/karpenter/pkg/apis/v1alpha1"
 	"sigs.k8s.io/karpenter/pkg/events"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
@@ -114,10 +115,14 @@ func (c *NodesController) Reconcile(ctx context.Context, node *corev1.Node) (rec
 		log.FromContext(ctx).V(1).Info("a node can not be compared with the model", "Node", klog.KObj(node), "error", err.Error())
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
+	allocatable := node.Status.Allocatable
+	if claim.Annotations[corev1alpha1.CapacityOverlayAppliedAnnotationKey] == "true" {
+		allocatable = instancetype.HandBackHugePages(node.Status.Capacity, allocatable)
+	}
 	observed := learned.Observation{
 		Class: nodeClass.Name, Image: imageOf(instance, claim),
 		Size:      learned.Size{Shape: instance.Shape, OCPUs: instance.OCPUs, MemoryGB: instance.MemoryGB},
-		Shortfall: instancetype.Lacking(model, node.Status.Capacity, node.Status.Allocatable),
+		Shortfall: instancetype.Lacking(model, node.Status.Capacity, allocatable),
 	}
 	if c.store.Observe(observed) && !observed.Zero() {
 		c.tell(ctx, node, claim, observed)
