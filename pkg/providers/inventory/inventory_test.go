@@ -71,6 +71,18 @@ func TestOnlyThisClustersInstancesAreSeen(t *testing.T) {
 	require.Equal(t, NamedUID{"claim-mine", "uid-mine"}, p.Current().All()[0].Owner.NodeClaim)
 }
 
+func TestTheBaselineOfABurstableInstanceIsRead(t *testing.T) {
+	for baseline, want := range map[core.InstanceShapeConfigBaselineOcpuUtilizationEnum]string{
+		"": "", core.InstanceShapeConfigBaselineOcpuUtilization1: "", core.InstanceShapeConfigBaselineOcpuUtilization8: "BASELINE_1_8",
+	} {
+		raw := sdkInstance("x", core.InstanceLifecycleStateRunning)
+		raw.ShapeConfig = &core.InstanceShapeConfig{BaselineOcpuUtilization: baseline}
+		i, ours := FromSDK(raw, clusterID)
+		require.True(t, ours)
+		require.Equal(t, want, i.Baseline, "%q is whole OCPUs unless it names a part", baseline)
+	}
+}
+
 func TestAnInstanceIsReadWithoutPanicWhateverIsMissing(t *testing.T) {
 	i, ours := FromSDK(core.Instance{FreeformTags: map[string]string{v1alpha1.TagClusterID: clusterID}}, clusterID)
 	require.True(t, ours)

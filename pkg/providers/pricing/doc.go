@@ -2,6 +2,6 @@
 //
 // A price is made of the parts OCI bills: OCPUs, memory, GPUs (whose price includes OCPUs and memory), local NVMe, and the boot volume.
 // Which part numbers belong to a shape is a table (pricelist/shape-prices.csv); what a part costs comes from the price list, embedded as
-// the start and replaceable at run time (Update). A shape without a price gets its nearest family's and is reported as unknown: the
+// the start and replaced at run time (Update; package feed reads it). A shape without a price gets its nearest family's and is reported as unknown: the
 // result is never zero and never infinite, because core would then buy it always or never.
 package pricing
