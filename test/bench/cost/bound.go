@@ -14,32 +14,55 @@ import (
 
 // Bounds are prices in dollars an hour that no set of nodes can undercut.
 type Bounds struct {
-	// Requests is the bound on what pods ask for: the same vCPUs and GB at the cheapest unit prices, as if machines could be had in any
-	// fraction, lost nothing and needed no disk.
+	// Requests is the bound on what pods ask for: every pod's vCPUs and GB at the unit prices of the shape on which it is cheapest, as if
+	// machines could be had in any fraction, lost nothing and needed no disk.
 	Requests float64
-	// Nodes is the bound on nodes: the cheapest mix of whole machines, cut as finely as one likes, whose allocatable less DaemonSets is what
-	// the pods ask for, boot volumes included. What lies between the two, every provider's nodes pay.
+	// Nodes is the bound on nodes: the same at the unit prices that the best whole machines of the shape come to, when all of their
+	// allocatable less DaemonSets is used and the boot volume is paid. What lies between the two, every provider's nodes pay.
 	Nodes float64
 }
 
 // offer is what a machine gives to pods, and its price.
 type offer struct{ vcpus, gb, price float64 }
 
-// boundsOf computes the bounds for pods that ask for so much in total, on the shapes that the World's NodePool may use.
-func boundsOf(ctx context.Context, w *world.World, vcpus, gb float64) (Bounds, error) {
+// units are prices of a vCPU and of a GB.
+type units struct{ perVCPU, perGB float64 }
+
+func (u units) of(vcpus, gb float64) float64 { return u.perVCPU*vcpus + u.perGB*gb }
+
+// boundsOf computes the bounds for the pods of a trace on the shapes that the World's NodePool may use.
+func boundsOf(ctx context.Context, w *world.World, t Trace) (Bounds, error) {
 	usable, err := Shapes(ctx, w)
 	if err != nil {
 		return Bounds{}, err
 	}
-	var ideal, real []offer
+	vcpus, gb := t.total()
+	var ideal, real []units
 	for _, s := range usable {
-		ideal = append(ideal, idealOffers(w, s)...)
-		real = append(real, realOffers(w, s)...)
+		ideal = append(ideal, listed(w, s))
+		real = append(real, worth(machines(w, s), vcpus, gb))
 	}
-	return Bounds{Requests: cheapest(ideal, vcpus, gb), Nodes: cheapest(real, vcpus, gb)}, nil
+	b := Bounds{}
+	for _, wave := range t.Waves {
+		for _, r := range wave {
+			vcpus, gb := float64(r.CPUMillis)/1000, float64(r.MemoryMiB)/1024
+			b.Requests += leastOf(ideal, vcpus, gb)
+			b.Nodes += leastOf(real, vcpus, gb)
+		}
+	}
+	return b, nil
 }
 
-// Shapes are the flexible shapes among the types that the NodePool is offered. Fixed shapes are no cheaper and come in few sizes.
+func leastOf(all []units, vcpus, gb float64) float64 {
+	least := math.Inf(1)
+	for _, u := range all {
+		least = min(least, u.of(vcpus, gb))
+	}
+	return least
+}
+
+// Shapes are the flexible shapes among the types that the NodePool is offered, and whose price is known: a guess says nothing about what
+// could be had. Fixed shapes are no cheaper and come in few sizes.
 func Shapes(ctx context.Context, w *world.World) ([]*shape.Shape, error) {
 	types, err := w.InstanceTypes(ctx)
 	if err != nil {
@@ -52,7 +75,10 @@ func Shapes(ctx context.Context, w *world.World) ([]*shape.Shape, error) {
 			return nil, fmt.Errorf("instance type %s has no size", it.Name)
 		}
 		s, ok := w.Shapes.Snapshot().Shape(size.ShapeName)
-		if ok && s.Flexible && len(s.Sizes) == 0 && !slices.Contains(out, s) {
+		if !ok || !s.Flexible || len(s.Sizes) > 0 || slices.Contains(out, s) {
+			continue
+		}
+		if _, known := w.Prices.OnDemand(s, size.OCPUs, size.MemoryGB, pricing.BaselineFull); known {
 			out = append(out, s)
 		}
 	}
@@ -74,31 +100,25 @@ func ratios(s *shape.Shape) (least, most float64) {
 	return least, most
 }
 
-// idealOffers are one OCPU with the least and with the most memory. Prices are linear, so these two stand for all sizes.
-func idealOffers(w *world.World, s *shape.Shape) []offer {
-	least, most := ratios(s)
-	out := make([]offer, 0, 2)
-	for _, gb := range []float64{least, most} {
-		price, _ := w.Prices.OnDemand(s, 1, gb, pricing.BaselineFull)
-		out = append(out, offer{float64(s.VCPUsPerOCPU), gb, price})
-	}
-	return out
+// listed are a shape's unit prices in the price list, which are linear.
+func listed(w *world.World, s *shape.Shape) units {
+	none, _ := w.Prices.OnDemand(s, 1, 0, pricing.BaselineFull)
+	one, _ := w.Prices.OnDemand(s, 1, 1, pricing.BaselineFull)
+	return units{none / float64(s.VCPUsPerOCPU), one - none}
 }
 
-// realOffers are all sizes of whole OCPUs and GB.
-func realOffers(w *world.World, s *shape.Shape) []offer {
+// machines are all sizes of a shape in whole OCPUs and GB.
+func machines(w *world.World, s *shape.Shape) []offer {
 	daemons, _ := world.DaemonRequests()
 	least, most := ratios(s)
-	disk := w.BootVolumePerHour()
+	disk, price := w.BootVolumePerHour(), listed(w, s)
 	var out []offer
 	for ocpus := math.Ceil(s.OCPURange.Min); ocpus <= s.OCPURange.Max; ocpus++ {
-		none, _ := w.Prices.OnDemand(s, ocpus, 0, pricing.BaselineFull)
-		perGB, _ := w.Prices.OnDemand(s, ocpus, 1, pricing.BaselineFull)
-		perGB -= none
+		compute := price.of(float64(s.VCPUs(ocpus)), 0)
 		for gb := math.Ceil(max(least*ocpus, s.MemoryRange.Min)); gb <= min(most*ocpus, s.MemoryRange.Max); gb++ {
 			cpuMillis, bytes, _ := resources.Remaining(resources.Machine{VCPUs: s.VCPUs(ocpus), MemoryGB: gb, BootVolumeGB: 50}, resources.Kubelet{})
 			o := offer{
-				float64(cpuMillis-daemons.CPUMillis) / 1000, float64(bytes-daemons.MemoryMiB<<20) / (1 << 30), none + gb*perGB + disk,
+				float64(cpuMillis-daemons.CPUMillis) / 1000, float64(bytes-daemons.MemoryMiB<<20) / (1 << 30), compute + gb*price.perGB + disk,
 			}
 			if o.vcpus > 0 && o.gb > 0 {
 				out = append(out, o)
@@ -108,32 +128,32 @@ func realOffers(w *world.World, s *shape.Shape) []offer {
 	return out
 }
 
-// cheapest is the price of the cheapest mix of offers, any fraction of each, that gives so many vCPUs and GB. By duality it is the largest
-// value that unit prices can give to what is wanted while no offer gives more value than it costs. Along the angle between the two unit
-// prices that value rises and then falls, so a golden-section search finds the top; every angle's value is a bound, the top the best one.
-func cheapest(offers []offer, vcpus, gb float64) float64 {
-	value := func(angle float64) float64 {
-		perVCPU, perGB := math.Cos(angle), math.Sin(angle)
+// worth are the unit prices at which so many vCPUs and GB are worth the most while no offer gives more worth than it costs. By duality
+// that worth is the price of the cheapest mix of the offers, any fraction of each, that gives them. Along the angle between the two unit
+// prices it rises and then falls, so a golden-section search finds the top; every angle's worth is a bound, the top is the best one.
+func worth(offers []offer, vcpus, gb float64) units {
+	at := func(angle float64) units {
+		u := units{math.Cos(angle), math.Sin(angle)}
 		scale := math.Inf(1)
 		for _, o := range offers {
-			scale = min(scale, o.price/(perVCPU*o.vcpus+perGB*o.gb))
+			scale = min(scale, o.price/u.of(o.vcpus, o.gb))
 		}
-		return scale * (perVCPU*vcpus + perGB*gb)
+		return units{scale * u.perVCPU, scale * u.perGB}
 	}
 	const golden = 0.6180339887498949
 	low, high := 0.0, math.Pi/2
 	a, b := high-golden*(high-low), low+golden*(high-low)
-	va, vb := value(a), value(b)
+	ua, ub := at(a), at(b)
 	for range 40 { // 1e-8 of the angle
-		if va < vb {
-			low, a, va = a, b, vb
+		if ua.of(vcpus, gb) < ub.of(vcpus, gb) {
+			low, a, ua = a, b, ub
 			b = low + golden*(high-low)
-			vb = value(b)
+			ub = at(b)
 		} else {
-			high, b, vb = b, a, va
+			high, b, ub = b, a, ua
 			a = high - golden*(high-low)
-			va = value(a)
+			ua = at(a)
 		}
 	}
-	return max(va, vb)
+	return ua
 }

@@ -176,8 +176,7 @@ func Run(ctx context.Context, pool Pool, t Trace) (Outcome, error) {
 	if out.Fit, w, err = Play(ctx, ours, t); err != nil {
 		return out, err
 	}
-	vcpus, gb := t.total()
-	if out.Bounds, err = boundsOf(ctx, w, vcpus, gb); err != nil {
+	if out.Bounds, err = boundsOf(ctx, w, t); err != nil {
 		return out, err
 	}
 	grid := ours

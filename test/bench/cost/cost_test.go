@@ -65,6 +65,6 @@ func TestTheBoundIsTheCheapestMixOfOffers(t *testing.T) {
 		"two that fill what the other lacks": {[]offer{compute, memory}, 3, 10, 20, 1e-3},
 		"a better one for both":              {[]offer{compute, memory, both}, 2, 8, 14, 1e-3},
 	} {
-		require.InDelta(t, tc.wanted, cheapest(tc.offers, tc.vcpus, tc.gb), tc.difference, says)
+		require.InDelta(t, tc.wanted, worth(tc.offers, tc.vcpus, tc.gb).of(tc.vcpus, tc.gb), tc.difference, says)
 	}
 }
