@@ -46,6 +46,14 @@ fuzz: ## Fuzz what nodes are given at boot, and the way back to the kubelet's ar
 	@go test ./pkg/providers/bootstrap -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 	@go test ./test/cluster/kubelets -run '^$$' -fuzz FuzzWhatWentInIsWhatTheKubeletGets -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 
+.PHONY: bench
+bench: ## Take the figures of speed: Go benchmarks, with goals and peers beside. Writes out/bench/results.json.
+	@go run ./test/bench speed
+
+.PHONY: bench-cost
+bench-cost: ## Take the figures of cost: pod traces through core's scheduler, and some simulated days of churn.
+	@go run ./test/bench cost churn
+
 .PHONY: build
 build: ## Build the controller, the kubectl plugin and the demo into bin/.
 	@go build -trimpath -ldflags "-X sigs.k8s.io/karpenter/pkg/operator.Version=$(VERSION)" -o $(BIN)/karpenter-oke ./cmd/controller

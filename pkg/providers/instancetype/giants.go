@@ -39,7 +39,9 @@ func withoutGiants(fixed, sizable []family) (smallFixed, smallSizable []family) 
 	return small(fixed), small(sizable)
 }
 
-func isLarge(c *cell) bool { return c.vcpus >= alwaysOfferedVCPUs && c.memoryGB >= alwaysOfferedMemoryGB }
+func isLarge(c *cell) bool {
+	return c.vcpus >= alwaysOfferedVCPUs && c.memoryGB >= alwaysOfferedMemoryGB
+}
 
 // holds says whether a cell has at least another's vCPUs and memory.
 func (c *cell) holds(other *cell) bool { return c.vcpus >= other.vcpus && c.memoryGB >= other.memoryGB }

@@ -66,7 +66,9 @@ func BenchmarkSchedule1000Pods(b *testing.B) {
 
 func newScheduler(ctx context.Context, b *testing.B, pods []*corev1.Pod, its []*cloudprovider.InstanceType) *scheduling.Scheduler {
 	b.Helper()
-	nodePool := test.NodePool(karpv1.NodePool{})
+	nodePool := test.NodePool(karpv1.NodePool{Spec: karpv1.NodePoolSpec{Limits: karpv1.Limits{
+		corev1.ResourceCPU: resource.MustParse("10000000"), corev1.ResourceMemory: resource.MustParse("10000000Gi"),
+	}}})
 	kube, clk := fakeclient.NewFakeClient(), clock.RealClock{}
 	cluster := state.NewCluster(clk, kube, fake.NewCloudProvider())
 	byPool := map[string][]*cloudprovider.InstanceType{nodePool.Name: its}

@@ -19,7 +19,8 @@ type Disrupted struct {
 	Pods int
 }
 
-func (d *Disrupted) add(other Disrupted) {
+// Add counts what was done on top.
+func (d *Disrupted) Add(other Disrupted) {
 	d.Empty += other.Empty
 	d.Deleted += other.Deleted
 	d.Replaced += other.Replaced
@@ -52,7 +53,7 @@ func (w *World) Consolidate(ctx context.Context, rounds int) (Disrupted, error) 
 		if err != nil {
 			return total, err
 		}
-		total.add(done)
+		total.Add(done)
 		if !acted {
 			return total, nil
 		}
@@ -110,7 +111,7 @@ func (w *World) disruptOnce(ctx context.Context) (Disrupted, bool, error) {
 			if err != nil {
 				return done, true, err
 			}
-			done.add(one)
+			done.Add(one)
 		}
 		if len(commands) > 0 {
 			return done, true, nil

@@ -295,3 +295,6 @@ func (w *World) Waiting() []string {
 	}
 	return out
 }
+
+// Bought is how many nodes were bought so far.
+func (w *World) Bought() int { return w.named }
