@@ -33,7 +33,11 @@ func writeExplanation(w io.Writer, e *explained, now time.Time) {
 	for _, v := range e.VirtualNodes {
 		fmt.Fprintln(w, "  "+virtualText(&v))
 	}
-	fmt.Fprintf(w, "\nNodePools that could make a node for it (%s)\n", requestText(e.Requests))
+	if e.Pod.Node == "" {
+		fmt.Fprintf(w, "\nNodePools that could make a node for it (%s)\n", requestText(e.Requests))
+	} else {
+		fmt.Fprintf(w, "\nNodePools that could make a new node for it, had it none (%s)\n", requestText(e.Requests))
+	}
 	if len(e.NodePools) == 0 {
 		fmt.Fprintln(w, "  none in this cluster")
 	}

@@ -40,6 +40,7 @@ func sizeCells(t *inspect.Type) []string {
 func writeTypes(w io.Writer, a *inspect.Types, pod corev1.ResourceList) {
 	columns := slices.Concat(sizeColumns, []column{{title: "FITS", right: true}, {title: "POD/H", right: true},
 		{title: "ON-DEMAND/H", right: true}, {title: "SPOT/H", right: true}, {title: "RESERVED/H", right: true}, {title: "AVAILABLE"}})
+	zones := zonesOf(lo.FlatMap(a.Types, func(t inspect.Type, _ int) []inspect.Offering { return t.Offerings }))
 	rows := make([][]string, 0, len(a.Types))
 	for k := range a.Types {
 		t := &a.Types[k]
@@ -62,7 +63,7 @@ func writeTypes(w io.Writer, a *inspect.Types, pod corev1.ResourceList) {
 			}
 			row = append(row, cell)
 		}
-		rows = append(rows, append(row, availability(t)))
+		rows = append(rows, append(row, availability(t, zones)))
 	}
 	if len(rows) > 0 {
 		writeTable(w, columns, rows)
@@ -102,11 +103,12 @@ func writeTypesFooter(w io.Writer, a *inspect.Types, all int) {
 	}
 }
 
-// availability says in a few words where a type can be had: zones that differ in nothing stand together.
-func availability(t *inspect.Type) string {
+// availability says in a few words where a type can be had: zones that differ in nothing stand together, and all zones of the table
+// are not named.
+func availability(t *inspect.Type, all string) string {
 	missing := lo.Filter(t.Offerings, func(of inspect.Offering, _ int) bool { return !of.Available })
 	if len(missing) == 0 {
-		return "in " + zonesOf(t.Offerings)
+		return in(t.Offerings, all)
 	}
 	several := len(lo.UniqBy(t.Offerings, func(of inspect.Offering) string { return of.CapacityType })) > 1
 	var why []string
@@ -124,7 +126,14 @@ func availability(t *inspect.Type) string {
 		return "no: " + strings.Join(why, "; ")
 	}
 	rest := lo.Filter(t.Offerings, func(of inspect.Offering, _ int) bool { return of.Available })
-	return "in " + zonesOf(rest) + "; not: " + strings.Join(why, "; ")
+	return in(rest, all) + "; not: " + strings.Join(why, "; ")
+}
+
+func in(offerings []inspect.Offering, all string) string {
+	if zones := zonesOf(offerings); zones != all || !strings.Contains(all, ",") {
+		return zones
+	}
+	return "all zones"
 }
 
 // inGroups puts offerings of the same reason and end together, in their order.

@@ -51,6 +51,10 @@ func (i *Inspector) Explain(ctx context.Context, pod *corev1.Pod) (*Explanation,
 	for _, nodePool := range ordered {
 		out.NodePools = append(out.NodePools, i.poolVerdict(ctx, nodePool, d, daemons))
 	}
+	if pod.Spec.NodeName != "" { // it has got its place: nothing is missing and nothing need be done
+		out.Cause, out.Advice, out.Warning = "", "", out.Conflict != ""
+		return out, nil
+	}
 	out.Do = advice(out, decision)
 	return out, nil
 }

@@ -78,7 +78,7 @@ func (c *candidate) allowed(d demand) ([]scheduling.Requirements, *Block) {
 		return nil, &Block{Why: "the pod's node affinity chooses nodes by their fields, which Karpenter does not do", Do: "choose nodes by their labels"}
 	}
 	whys = lo.Uniq(whys)
-	block := &Block{Why: strings.Join(whys[:min(len(whys), MaxNames)], "; or "), Do: "change the pod's node selector or affinity, or the NodePool's requirements"}
+	block := &Block{Why: "the pod wants " + strings.Join(whys[:min(len(whys), MaxNames)], "; or "), Do: "change the pod's node selector or affinity, or the NodePool's requirements"}
 	return nil, block
 }
 
@@ -94,19 +94,19 @@ func (c *candidate) conflict(r scheduling.Requirements) string {
 		switch {
 		case have.IsCompatible(one, scheduling.AllowUndefinedWellKnownLabels):
 		case have.Has(key):
-			whys = append(whys, fmt.Sprintf("the pod wants %s, the NodePool allows %s", r.Get(key), have.Get(key)))
+			whys = append(whys, fmt.Sprintf("%s (the NodePool allows %s)", r.Get(key), have.Get(key)))
 		default:
-			whys = append(whys, fmt.Sprintf("the pod wants %s, a label that the NodePool's nodes do not have", r.Get(key)))
+			whys = append(whys, fmt.Sprintf("%s (a label that the NodePool's nodes do not have)", r.Get(key)))
 		}
 	}
-	return strings.Join(whys, ", and ")
+	return strings.Join(whys, " and ")
 }
 
 // sift asks of all types what core asks, in turn, and says after which question none was left.
 func (i *Inspector) sift(c *candidate, d demand, allowed []scheduling.Requirements) ([]Fit, []Stage, *Block) {
 	left, stages := c.types, []Stage{{"listed for the NodePool", len(c.types)}}
 	if len(left) == 0 {
-		return nil, stages, &Block{Why: "no instance type meets the NodePool's requirements", Do: "loosen spec.template.spec.requirements of NodePool " + c.pool.Name}
+		return nil, stages, &Block{Why: "no instance type meets the NodePool's requirements", Do: "loosen its spec.template.spec.requirements"}
 	}
 	remaining := c.remaining()
 	for _, q := range []struct {
@@ -114,7 +114,7 @@ func (i *Inspector) sift(c *candidate, d demand, allowed []scheduling.Requiremen
 		keep  func(*cloudprovider.InstanceType) bool
 		block func([]*cloudprovider.InstanceType) Block
 	}{
-		{"with the labels that pod and NodePool want", func(it *cloudprovider.InstanceType) bool { return meets(it, allowed) != nil },
+		{"with the labels that pod and NodePool want", func(it *cloudprovider.InstanceType) bool { return len(meets(it, allowed)) > 0 },
 			func([]*cloudprovider.InstanceType) Block {
 				return Block{Why: "no instance type has all labels that the pod and the NodePool want", Do: "compare them with: kubectl karpenter_oke types --nodepool " + c.pool.Name + " -o wide"}
 			}},
@@ -191,19 +191,23 @@ func tooSmall(c *candidate, d demand, types []*cloudprovider.InstanceType) Block
 	for _, name := range slices.Sorted(maps.Keys(d.requests)) {
 		wanted, best := d.requests[name], most[name]
 		if wanted.Cmp(best) > 0 {
-			never = append(never, fmt.Sprintf("%s of %s, the largest type has %s for it", Quantity(name, wanted), name, Quantity(name, best)))
+			if best.Sign() <= 0 {
+				never = append(never, fmt.Sprintf("%s %s, and no instance type has any", name, Quantity(name, wanted)))
+				continue
+			}
+			never = append(never, fmt.Sprintf("%s %s, and the most that an instance type has for it is %s", name, Quantity(name, wanted), Quantity(name, best)))
 		}
 	}
 	if len(never) > 0 {
 		return Block{
 			Why: "the pod asks for " + strings.Join(never, "; and for "),
-			Do:  "ask for less, or let NodePool " + c.pool.Name + " use larger or other shapes",
+			Do:  "ask for less, or let the NodePool use larger or other shapes",
 		}
 	}
 	names := lo.Map(least, func(name corev1.ResourceName, _ int) string { return string(name) })
 	return Block{
 		Why: fmt.Sprintf("no instance type has enough of everything at once; the nearest, %s, lacks %s", nearest.Name, strings.Join(names, " and ")),
-		Do:  "ask for less, or let NodePool " + c.pool.Name + " use larger or other shapes",
+		Do:  "ask for less, or let the NodePool use larger or other shapes",
 	}
 }
 
@@ -223,7 +227,7 @@ func overLimit(c *candidate, types []*cloudprovider.InstanceType, remaining core
 			name, Quantity(name, limit), Quantity(name, used), Quantity(name, needs)))
 		do = append(do, "spec.limits."+string(name))
 	}
-	return Block{Why: strings.Join(why, "; "), Do: "raise " + strings.Join(do, " and ") + " of NodePool " + c.pool.Name}
+	return Block{Why: strings.Join(why, "; "), Do: "raise its " + strings.Join(do, " and ")}
 }
 
 // soldOut says why none of the types can be had, most frequent reason first, and when the first mark ends.

@@ -146,7 +146,8 @@ func (h *runningHost) end() {
 
 // introduce prints how to use a cluster.
 func introduce(c cluster) {
-	kubectl := filepath.Join("bin", "kubectl")
+	kubectl, plugin := filepath.Join("bin", "kubectl"), filepath.Join("bin", "kubectl-karpenter_oke")
+	controller := strings.TrimSuffix(c.MetricsURL, "/metrics")
 	fmt.Printf(`
 Cluster %s is up (process %d).
 
@@ -162,8 +163,10 @@ Try:
   %s apply -f test/scenarios/mixed
   %s scale deployment karpenter-cpu-demo --replicas 12
   %s get nodeclaims -o wide --watch
+  %s layers --controller-url %s
+  %s types --nodepool managed-burst-pool --controller-url %s
   make down NAME=%s
-`, c.Name, c.Owner.PID, c.Kubeconfig, c.OCIURL, c.OCIURL, c.OCIConfig, c.MetricsURL, c.ControllerLog, c.LogDir, kubectl, kubectl, kubectl, kubectl, c.Name)
+`, c.Name, c.Owner.PID, c.Kubeconfig, c.OCIURL, c.OCIURL, c.OCIConfig, c.MetricsURL, c.ControllerLog, c.LogDir, kubectl, kubectl, kubectl, kubectl, plugin, controller, plugin, controller, c.Name)
 }
 
 func downCommand() *cobra.Command {
