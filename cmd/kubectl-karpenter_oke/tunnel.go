@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	streaming "k8s.io/streaming/pkg/httpstream"
 )
 
 // tunnel forwards a port of this machine to a Pod, as kubectl port-forward does. Unlike the API server's proxy it goes through the
@@ -58,9 +59,7 @@ func openTunnel(ctx context.Context, config *rest.Config, client kubernetes.Inte
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the controller's Pod: %w", err)
 	}
-	dialer = portforward.NewFallbackDialer(websocket, dialer, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	})
+	dialer = portforward.NewFallbackDialer(websocket, dialer, needsSPDY)
 	t := &tunnel{stop: make(chan struct{}), done: make(chan error, 1), errs: &complaints{}}
 	ready := make(chan struct{})
 	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, t.stop, ready, nil, t.errs)
@@ -83,6 +82,12 @@ func openTunnel(ctx context.Context, config *rest.Config, client kubernetes.Inte
 	}
 	t.url = fmt.Sprintf("http://127.0.0.1:%d", ports[0].Local)
 	return t, nil
+}
+
+// needsSPDY tells whether a web socket failed because of an API server or a proxy that does not let it pass. client-go returns the errors
+// of both packages.
+func needsSPDY(err error) bool {
+	return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err) || streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err)
 }
 
 // close ends the tunnel and waits until it has ended.

@@ -110,15 +110,15 @@ func availability(t *inspect.Type, all string) string {
 	if len(missing) == 0 {
 		return in(t.Offerings, all)
 	}
-	several := len(lo.UniqBy(t.Offerings, func(of inspect.Offering) string { return of.CapacityType })) > 1
+	whole := len(lo.UniqBy(t.Offerings, func(of inspect.Offering) string { return of.CapacityType }))
 	var why []string
 	for _, group := range inGroups(missing) {
-		text := group[0].Reason + " in " + zonesOf(group)
+		text := group[0].Reason + " in " + in(group, all)
 		if end := until(group[0].Until); end != "" {
 			text += " until " + end
 		}
-		if several && !sameForAll(t, group) {
-			text = strings.Join(lo.Uniq(lo.Map(group, func(of inspect.Offering, _ int) string { return of.CapacityType })), "+") + " " + text
+		if types := capacityTypesOf(group); len(types) < whole {
+			text = strings.Join(types, " and ") + " " + text
 		}
 		why = append(why, text)
 	}
@@ -136,15 +136,18 @@ func in(offerings []inspect.Offering, all string) string {
 	return "all zones"
 }
 
-// inGroups puts offerings of the same reason and end together, in their order.
-func inGroups(offerings []inspect.Offering) [][]inspect.Offering {
-	return lo.PartitionBy(offerings, func(of inspect.Offering) string { return of.Reason + " " + until(of.Until) })
+// inGroups puts offerings together that are missing for the same reason, until the same time, and in zones in which the same capacity
+// types are missing so.
+func inGroups(missing []inspect.Offering) [][]inspect.Offering {
+	reason := func(of inspect.Offering) string { return of.Reason + " " + until(of.Until) }
+	return lo.PartitionBy(missing, func(of inspect.Offering) string {
+		here := lo.Filter(missing, func(o inspect.Offering, _ int) bool { return o.Zone == of.Zone && reason(o) == reason(of) })
+		return reason(of) + " " + strings.Join(capacityTypesOf(here), " ")
+	})
 }
 
-// sameForAll tells whether every capacity type that a type has in the group's zones is in the group.
-func sameForAll(t *inspect.Type, group []inspect.Offering) bool {
-	zones := lo.Map(group, func(of inspect.Offering, _ int) string { return of.Zone })
-	return lo.CountBy(t.Offerings, func(of inspect.Offering) bool { return slices.Contains(zones, of.Zone) }) == len(group)
+func capacityTypesOf(offerings []inspect.Offering) []string {
+	return lo.Uniq(lo.Map(offerings, func(of inspect.Offering, _ int) string { return of.CapacityType }))
 }
 
 func zonesOf(offerings []inspect.Offering) string {
