@@ -176,3 +176,22 @@ func TestTheCheapestTypeIsLaunchedSoThatConsolidationFindsNoneCheaper(t *testing
 	require.Equal(t, "VM.Standard.E5.Flex.2o.16g", created.Labels[corev1.LabelInstanceTypeStable])
 	require.Less(t, s.live()[0].MemoryGB, 16.0, "and fitted")
 }
+
+func TestOfTypesOfOnePriceTheOneThatIsCheaperFittedIsLaunched(t *testing.T) {
+	s := newSuite(t, ocisim.Options{})
+	s.nodePool.Spec.Template.Spec.Requirements = []karpv1.NodeSelectorRequirementWithMinValues{in(v1alpha1.LabelInstanceShapeName, "VM.Standard.E4.Flex", "VM.Standard.E5.Flex")}
+	require.NoError(t, s.kube.Update(t.Context(), s.nodePool))
+	names := []string{"VM.Standard.E5.Flex.2o.32g", "VM.Standard.E4.Flex.4o.16g"}
+	instanceTypes, err := s.GetInstanceTypes(t.Context(), s.nodePool)
+	require.NoError(t, err)
+	prices := lo.FilterMap(instanceTypes, func(it *corecloudprovider.InstanceType, _ int) (float64, bool) {
+		return it.Offerings.Cheapest().Price, lo.Contains(names, it.Name)
+	})
+	require.Len(t, prices, 2)
+	require.Equal(t, prices[0], prices[1], "the list has them at one price: 0.06 + 0.064 and 0.1 + 0.024")
+	claim := s.claim("one")
+	claim.Spec.Requirements[0].Values = names
+	created, err := s.Create(t.Context(), claim)
+	require.NoError(t, err)
+	require.Equal(t, "VM.Standard.E4.Flex.4o.16g", created.Labels[corev1.LabelInstanceTypeStable])
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/learned"
 )
 
 // The slack that designs/0004-instance-types.md promises, said again so that a change of it is noticed.
@@ -148,6 +150,33 @@ func TestALaunchIsFittedWithinItsInstanceType(t *testing.T) {
 			require.Equal(t, predicted, fit.Resources)
 			require.Equal(t, fit.Outcome == instancetype.Fitted, fit.Size != fit.Cell)
 		})
+	}
+}
+
+func TestAFitCountsWhatNodesWereSeenToLack(t *testing.T) {
+	e := newEnv(t)
+	store := learned.NewStore(e.clock, time.Hour)
+	provider := instancetype.NewProvider(instancetype.Dependencies{Shapes: e.shapes, Prices: e.prices, Unavailable: e.unavailable, Learned: store}, instancetype.Settings{Region: "phx"})
+	fit := func() []float64 {
+		f, ok := provider.Fitter(claimFor(requests("3", "10Gi", 10)), nodeClass(), nil).Fit(e5)
+		require.True(t, ok)
+		return []float64{f.Size.OCPUs, f.Size.MemoryGB}
+	}
+	require.Equal(t, []float64{2, 14}, fit())
+	require.True(t, store.Observe(learned.Observation{
+		Class: "default", Image: "ocid1.image.oc1..amd64", Size: learned.Size{Shape: "VM.Standard.E5.Flex", OCPUs: 2, MemoryGB: 14},
+		Shortfall: learned.Shortfall{Memory: 900 * mib, Rest: learned.Amounts{CPUMillis: 800}},
+	}))
+	require.Equal(t, []float64{3, 15}, fit(), "a second node for the same pods is larger than the first, on which they did not fit")
+}
+
+// BenchmarkFit is what one launch adds for each type that it looks at; most look at one.
+func BenchmarkFit(b *testing.B) {
+	e := newEnv(b)
+	claim, nc := claimFor(requests("3", "10Gi", 10)), nodeClass()
+	b.ReportAllocs()
+	for b.Loop() {
+		e.provider.Fitter(claim, nc, nil).Fit(e5)
 	}
 }
 
