@@ -107,6 +107,7 @@ func (w *world) register(claim *karpv1.NodeClaim, allocatable string, ready core
 	w.t.Helper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-" + claim.Name}, Spec: corev1.NodeSpec{ProviderID: claim.Status.ProviderID}}
 	node.Status.Allocatable = memory(allocatable)
+	node.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("110")
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}}
 	require.NoError(w.t, w.kube.Create(w.t.Context(), node))
 	w.look(claim)
@@ -245,6 +246,7 @@ func TestHealthyCasesAreNotHeldBack(t *testing.T) {
 			for range 3 {
 				claim := w.buy("1Gi")
 				claim.Spec.NodeClassRef.Group = "karpenter.example"
+				require.NoError(t, w.kube.Update(t.Context(), claim))
 				w.mapping[client.ObjectKeyFromObject(p)] = claim.Name
 				w.comeUp(claim, "8Gi")
 				w.pass(time.Minute)
