@@ -20,8 +20,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var moment = time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 
-// golden compares with a file of testdata.
-func golden(t *testing.T, name string, got []byte) {
+// goldenTable compares with a file of testdata.
+func goldenTable(t *testing.T, name string, got []byte) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {
@@ -104,7 +104,7 @@ func TestTypesAreWrittenAsAPersonReadsThem(t *testing.T) {
 				writeTypes(&out, a, pod)
 			}
 			writeTypesFooter(&out, a, all)
-			golden(t, file, out.Bytes())
+			goldenTable(t, file, out.Bytes())
 		})
 	}
 }
@@ -145,11 +145,11 @@ func TestAnExplanationIsWrittenAsAPersonReadsIt(t *testing.T) {
 	}
 	var out bytes.Buffer
 	writeExplanation(&out, e, moment)
-	golden(t, "explain.txt", out.Bytes())
+	goldenTable(t, "explain.txt", out.Bytes())
 
 	out.Reset()
 	writeExplanation(&out, &explained{Pod: podState{Namespace: "shop", Name: "web-1", Phase: "Running", Node: "10.0.0.9", NodePool: "general"}, Explanation: inspect.Explanation{Summary: "This pod is Karpenter's."}}, moment)
-	golden(t, "explain-empty.txt", out.Bytes())
+	goldenTable(t, "explain-empty.txt", out.Bytes())
 }
 
 func TestLayersAreWrittenWithUnknownPricesSaid(t *testing.T) {
@@ -161,7 +161,7 @@ func TestLayersAreWrittenWithUnknownPricesSaid(t *testing.T) {
 	}}
 	var out bytes.Buffer
 	writeLayers(&out, a)
-	golden(t, "layers.txt", out.Bytes())
+	goldenTable(t, "layers.txt", out.Bytes())
 }
 
 func TestObjectsAreWrittenAsJSONAndYAML(t *testing.T) {
