@@ -157,7 +157,9 @@ func TestANodeThatHasMoreThanModelledChangesNothing(t *testing.T) {
 	require.Empty(t, s.recorder.Events())
 }
 
-func (s *setup) keeper() *StoreController { return NewStoreController(s.kube, s.kube, "system", s.store) }
+func (s *setup) keeper() *StoreController {
+	return NewStoreController(s.kube, s.kube, "system", s.store)
+}
 
 func TestWhatWasLearnedIsThereAfterARestart(t *testing.T) {
 	s := newSetup(t, 60*mib, nil)

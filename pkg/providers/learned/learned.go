@@ -116,5 +116,5 @@ func (e *Entry) lastSeen() time.Time {
 
 // valid says that an entry that was read from outside makes sense.
 func (e *Entry) valid() bool {
-	return e.Image != "" && e.Shape != "" && e.OCPUs > 0 && e.MemoryGB > 0 && !e.Seen.IsZero() && e.Shortfall == e.Shortfall.tidy() && e.Later == e.Later.tidy()
+	return e.Image != "" && e.Shape != "" && e.OCPUs > 0 && e.MemoryGB > 0 && !e.Seen.IsZero() && e.Shortfall == e.tidy() && e.Later == e.Later.tidy()
 }

@@ -180,7 +180,7 @@ func TestEntriesThatMakeNoSenseAreRefused(t *testing.T) {
 		"no OCPUs":      func(e *learned.Entry) { e.OCPUs = 0 },
 		"no memory":     func(e *learned.Entry) { e.MemoryGB = -1 },
 		"no time":       func(e *learned.Entry) { e.Seen = time.Time{} },
-		"more than all": func(e *learned.Entry) { e.Shortfall.Memory = -5 * mib },
+		"more than all": func(e *learned.Entry) { e.Memory = -5 * mib },
 	} {
 		store, _ := newStore()
 		e := good
