@@ -45,6 +45,7 @@ test: tools build ## Run all tests: units, the simulator's and cluster's own, en
 fuzz: ## Fuzz what nodes are given at boot, and the way back to the kubelet's arguments. FUZZ_RUNS= for each target.
 	@go test ./pkg/providers/bootstrap -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 	@go test ./test/cluster/kubelets -run '^$$' -fuzz FuzzWhatWentInIsWhatTheKubeletGets -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
+	@go test ./test/corpus/layers -run '^$$' -fuzz FuzzDecideOnTheCorpus -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 
 .PHONY: bench
 bench: ## Take the figures of speed: Go benchmarks, with goals and peers beside. Writes out/bench/results.json.
