@@ -68,7 +68,7 @@ func newLint() *cobra.Command {
 		Short:   "Tell the layer of each workload in manifests, and what in it virtual nodes refuse",
 		Long:    lintHelp,
 		Example: lintExamples,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return failure{lintUnreadable, fmt.Errorf("%q: name files with -f", args[0])}
 			}

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -41,8 +40,4 @@ func isPool(d manifest.Document) bool {
 // notesOf begins the warnings of a document.
 func notesOf(d manifest.Document) *notes {
 	return &notes{source: d.Source, object: d.Kind() + "/" + d.Name()}
-}
-
-func oneLine(err error) error {
-	return errors.New(strings.Join(strings.Fields(err.Error()), " "))
 }
