@@ -46,6 +46,7 @@ type coreEnv struct {
 	cloud       *cloudfake.CloudProvider
 	provisioner *provisioning.Provisioner
 	recorder    *coretest.EventRecorder
+	reads       *podReads
 }
 
 func newCoreEnv(t *testing.T, cfg Config, objects ...client.Object) *coreEnv {
@@ -62,7 +63,8 @@ func newCoreEnv(t *testing.T, cfg Config, objects ...client.Object) *coreEnv {
 		}).Build()
 	index := NewIndex(cfg, e.clock)
 	e.filter = NewFilter(cfg, index, e.clock)
-	e.core = NewClient(e.api, e.filter)
+	e.reads = &podReads{Client: e.api, shapes: map[string]bool{}}
+	e.core = NewClient(e.reads, e.filter)
 	e.cluster = state.NewCluster(e.clock, e.api, e.cloud)
 	e.provisioner = provisioning.NewProvisioner(e.core, e.recorder, e.cloud, e.cluster, e.clock,
 		deviceallocation.NewController(e.core), virtualpods.NewVirtualPodCache(e.core))
