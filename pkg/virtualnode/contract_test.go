@@ -11,7 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
+	clienttesting "k8s.io/client-go/testing"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -54,7 +56,9 @@ func newCoreEnv(t *testing.T, cfg Config, objects ...client.Object) *coreEnv {
 	require.NoError(t, cfg.Validate())
 	e := &coreEnv{ctx: options.ToContext(t.Context(), coretest.Options()), clock: testClock(), cloud: cloudfake.NewCloudProvider(), recorder: coretest.NewEventRecorder()}
 	e.cloud.Reset()
-	e.api = fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(objects...).
+	// The plain tracker: that of the builder keeps managed fields, which nobody reads here and which cost most of the time.
+	tracker := clienttesting.NewObjectTracker(scheme.Scheme, serializer.NewCodecFactory(scheme.Scheme).UniversalDecoder())
+	e.api = fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjectTracker(tracker).WithObjects(objects...).
 		WithStatusSubresource(&karpv1.NodePool{}, &karpv1.NodeClaim{}).
 		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
 		WithIndex(&corev1.Node{}, "spec.providerID", func(o client.Object) []string { return []string{o.(*corev1.Node).Spec.ProviderID} }).
