@@ -41,9 +41,14 @@ test: tools build ## Run all tests: units, the simulator's and cluster's own, en
 	@go test -count=1 -timeout 25m ./...
 	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=3000x
 
+.PHONY: e2e
+e2e: tools build ## Run the long soaks on a real control plane: both layers mixed for minutes.
+	@go test -tags soak -count=1 -timeout 90m ./test/soak/...
+
 .PHONY: fuzz
-fuzz: ## Fuzz what nodes are given at boot, and the way back to the kubelet's arguments. FUZZ_RUNS= for each target.
+fuzz: ## Fuzz what nodes are given at boot, the way back to the kubelet's arguments, and the choice of a pod's layer. FUZZ_RUNS= for each.
 	@go test ./pkg/providers/bootstrap -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
+	@go test ./pkg/virtualnode -run '^$$' -fuzz FuzzDecide -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 	@go test ./test/cluster/kubelets -run '^$$' -fuzz FuzzWhatWentInIsWhatTheKubeletGets -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 	@go test ./test/corpus/layers -run '^$$' -fuzz FuzzDecideOnTheCorpus -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 
