@@ -75,7 +75,7 @@ func newExplain() *cobra.Command {
 func podName(args []string) (string, error) {
 	kind, name, slash := strings.Cut(args[0], "/")
 	switch {
-	case len(args) == 2:
+	case len(args) > 1:
 		kind, name, slash = args[0], args[1], true
 	case !slash:
 		kind, name = "pod", args[0]

@@ -47,7 +47,7 @@ func newRoot() *cobra.Command {
 		Use:   "kubectl-karpenter_oke",
 		Short: "Tools for clusters whose nodes karpenter-oke manages",
 		Long: "kubectl karpenter_oke helps to work with karpenter-oke, the Karpenter provider for Oracle Kubernetes Engine (OKE).\n" +
-			"It asks the running controller for what it knows (types, explain, layers), and reads files (convert).",
+			"It asks the running controller for what it knows (types, explain, layers), and reads files (lint, convert).",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl karpenter_oke"},
 		SilenceUsage:  true,
 		SilenceErrors: true,

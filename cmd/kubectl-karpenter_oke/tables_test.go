@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,21 +14,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/inspect"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 var moment = time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
-
-// goldenTable compares with a file of testdata.
-func goldenTable(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		require.NoError(t, os.WriteFile(file, got, 0o600))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), string(got))
-}
 
 func list(pairs ...string) corev1.ResourceList {
 	out := corev1.ResourceList{}
@@ -104,7 +88,7 @@ func TestTypesAreWrittenAsAPersonReadsThem(t *testing.T) {
 				writeTypes(&out, a, pod)
 			}
 			writeTypesFooter(&out, a, all)
-			goldenTable(t, file, out.Bytes())
+			golden(t, filepath.Join("testdata", file), out.String())
 		})
 	}
 }
@@ -145,11 +129,11 @@ func TestAnExplanationIsWrittenAsAPersonReadsIt(t *testing.T) {
 	}
 	var out bytes.Buffer
 	writeExplanation(&out, e, moment)
-	goldenTable(t, "explain.txt", out.Bytes())
+	golden(t, filepath.Join("testdata", "explain.txt"), out.String())
 
 	out.Reset()
 	writeExplanation(&out, &explained{Pod: podState{Namespace: "shop", Name: "web-1", Phase: "Running", Node: "10.0.0.9", NodePool: "general"}, Explanation: inspect.Explanation{Summary: "This pod is Karpenter's."}}, moment)
-	goldenTable(t, "explain-empty.txt", out.Bytes())
+	golden(t, filepath.Join("testdata", "explain-empty.txt"), out.String())
 }
 
 func TestLayersAreWrittenWithUnknownPricesSaid(t *testing.T) {
@@ -161,7 +145,7 @@ func TestLayersAreWrittenWithUnknownPricesSaid(t *testing.T) {
 	}}
 	var out bytes.Buffer
 	writeLayers(&out, a)
-	goldenTable(t, "layers.txt", out.Bytes())
+	golden(t, filepath.Join("testdata", "layers.txt"), out.String())
 }
 
 func TestObjectsAreWrittenAsJSONAndYAML(t *testing.T) {

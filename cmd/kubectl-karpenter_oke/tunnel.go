@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
@@ -84,16 +83,15 @@ func openTunnel(ctx context.Context, config *rest.Config, client kubernetes.Inte
 	return t, nil
 }
 
-// needsSPDY tells whether a web socket failed because of an API server or a proxy that does not let it pass. client-go returns the errors
-// of both packages.
+// needsSPDY tells whether a web socket failed because of an API server or a proxy that does not let it pass.
 func needsSPDY(err error) bool {
-	return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err) || streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err)
+	return streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err)
 }
 
 // close ends the tunnel and waits until it has ended.
 func (t *tunnel) close() {
 	close(t.stop)
-	<-t.done
+	_ = <-t.done // how it ended does not matter once the answer is there
 }
 
 // err is what the far end has complained of; nil when it has not.

@@ -74,7 +74,7 @@ func TestMoreQuestionsThanSlotsAreTurnedAwayAndSlotsComeBack(t *testing.T) {
 	started, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	for range atOnce {
 		go func() {
-			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", ExplainPath, slowBody{started, release}))
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, ExplainPath, slowBody{started, release}))
 			done <- struct{}{}
 		}()
 		<-started
