@@ -91,7 +91,9 @@ func needsSPDY(err error) bool {
 // close ends the tunnel and waits until it has ended.
 func (t *tunnel) close() {
 	close(t.stop)
-	_ = <-t.done // how it ended does not matter once the answer is there
+	if err := <-t.done; err != nil {
+		_, _ = fmt.Fprintln(t.errs, err)
+	}
 }
 
 // err is what the far end has complained of; nil when it has not.
