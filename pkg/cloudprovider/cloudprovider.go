@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/events"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
@@ -80,7 +81,8 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 	if err != nil {
 		return nil, fmt.Errorf("listing instance types: %w", err)
 	}
-	launched, err := c.instances.Launch(ctx, instance.Request{NodeClass: nodeClass, NodeClaim: nodeClaim, NodePool: nodePool, Types: instanceTypes})
+	// The launches of NodePools take turns at OCI's rate limit.
+	launched, err := c.instances.Launch(oci.WithFlow(ctx, nodeClaim.Labels[karpv1.NodePoolLabelKey]), instance.Request{NodeClass: nodeClass, NodeClaim: nodeClaim, NodePool: nodePool, Types: instanceTypes})
 	c.launches.Record(nodeClass, err)
 	if err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ import (
 type suite struct {
 	*cloudprovider.CloudProvider
 	t           *testing.T
+	deps        cloudprovider.Dependencies
 	region      *ocitest.Region
 	kube        client.Client
 	inventory   *inventory.DefaultProvider
@@ -94,9 +95,10 @@ func (s *suite) restart() {
 		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Unavailable: s.unavailable, Clock: clock.RealClock{},
 	})
 	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
-	s.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
+	s.deps = cloudprovider.Dependencies{
 		Kube: s.kube, Recorder: test.NewEventRecorder(), Launches: outcomes, InstanceTypes: instanceTypes, Instances: instances, Inventory: s.inventory,
-	})
+	}
+	s.CloudProvider = cloudprovider.New(s.deps)
 	status := nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: s.kube, OCI: c, Cluster: clusters, Images: image.NewProvider(c, image.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}),
 		Network: network.NewProvider(c, world.CompartmentID), Placement: placement.NewProvider(c),

@@ -3,7 +3,6 @@ package oci
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,38 +15,45 @@ type operation struct {
 	service service
 	name    string
 	write   bool
+	launch  bool // counts as a launch, not as another write
+}
+
+func (o operation) class() verbClass {
+	switch {
+	case o.launch:
+		return verbLaunch
+	case o.write:
+		return verbWrite
+	default:
+		return verbRead
+	}
 }
 
 // response is what every typed SDK response offers.
 type response interface{ HTTPResponse() *http.Response }
 
-const (
-	// maxAttempts bounds the tries of one call; with the back-off below they span about 4 seconds when OCI answers at once.
-	maxAttempts = 4
-	// attemptTimeout bounds one try. OCI's launches answer within seconds; the SDK's own default is 60 s.
-	attemptTimeout = 30 * time.Second
-	firstBackoff   = 500 * time.Millisecond
-	// maxRetryAfter is the longest Retry-After that is slept through; a longer one is the caller's to wait out.
-	maxRetryAfter = 10 * time.Second
-)
+// attemptTimeout bounds one try. OCI's launches answer within seconds; the SDK's own default is 60 s.
+const attemptTimeout = 30 * time.Second
 
 // call runs one operation: it waits for the limiter, gives each try a time limit, counts it, and tries again when the class
-// of the error says that the same request may work. It never outlives ctx.
+// of the error says that the same request may work. It never outlives ctx, and gives up early when ctx would end in a wait.
 func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req) (Resp, error) {
-	var err error
-	var resp Resp
 	for attempt := 1; ; attempt++ {
-		if err = c.limiter.wait(ctx, op); err != nil {
-			return resp, &Error{Operation: op.name, Class: ClassTransient, Message: networkMessage(err), cause: err}
+		place, err := c.limiter.acquire(ctx, op)
+		if err != nil {
+			var none Resp
+			return none, notSent(op, err)
 		}
-		resp, err = try(ctx, c, op, do, request)
+		resp, err := try(ctx, c, op, do, request)
+		place.release()
 		if err == nil {
 			return resp, nil
 		}
 		delay, again := backoff(err, attempt)
-		if !again || ctx.Err() != nil {
+		if !again || ctx.Err() != nil || tooLong(ctx, c.clock.Now(), delay) {
 			return resp, err
 		}
+		observeRetry(op, err)
 		timer := c.clock.NewTimer(delay)
 		select {
 		case <-ctx.Done():
@@ -56,6 +62,15 @@ func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, 
 		case <-timer.C():
 		}
 	}
+}
+
+// notSent is the error of a call that the limiter did not let out.
+func notSent(op operation, err error) error {
+	var paused errPaused
+	if errors.As(err, &paused) {
+		return &Error{Operation: op.name, Class: ClassThrottled, Code: codeNotSent, Message: "OCI asked for a pause", RetryAfter: paused.left, cause: err}
+	}
+	return &Error{Operation: op.name, Class: ClassTransient, Code: codeNotSent, Message: networkMessage(err) + " while it waited for the controller's rate limit", cause: err}
 }
 
 func try[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req) (Resp, error) {
@@ -68,26 +83,9 @@ func try[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, o
 	observe(op, c.clock.Since(start), statusLabel(err, raw))
 	var failure *Error
 	if errors.As(err, &failure) && failure.Class == ClassThrottled {
-		c.limiter.throttled(op, failure.RetryAfter)
+		c.limiter.throttled(op, start, failure.RetryAfter)
 	}
 	return resp, err
-}
-
-// backoff says whether a failed call may be tried again with the same request, and after how long. Full jitter keeps many
-// workers from coming back together.
-func backoff(err error, attempt int) (time.Duration, bool) {
-	var failure *Error
-	if !errors.As(err, &failure) || attempt >= maxAttempts {
-		return 0, false
-	}
-	if failure.Class != ClassThrottled && failure.Class != ClassTransient {
-		return 0, false
-	}
-	if failure.RetryAfter > maxRetryAfter {
-		return 0, false
-	}
-	limit := firstBackoff << (attempt - 1)
-	return max(failure.RetryAfter, rand.N(limit)), true //nolint:gosec // jitter is no secret
 }
 
 // statusLabel is the metric label of an outcome: the HTTP status, or "none" when there was no answer.

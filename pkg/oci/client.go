@@ -40,6 +40,7 @@ type Config struct {
 	ConfigProfile string // profile in it
 	Region        string // overrides the region of the credentials when set
 	Endpoint      string // scheme://host[:port] that takes the calls of every service, instead of the region's hosts
+	RateLimits    RateLimits
 }
 
 // Client calls OCI. It is safe for concurrent use and holds no cache.
@@ -67,7 +68,7 @@ func New(cfg Config, clk clock.Clock) (*Client, error) {
 
 // NewWithProvider is New with credentials that the caller already has.
 func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk clock.Clock) (*Client, error) {
-	c := &Client{limiter: newLimiter(clk), clock: clk}
+	c := &Client{limiter: newLimiter(clk, cfg.RateLimits), clock: clk}
 	var err error
 	if c.compute, err = core.NewComputeClientWithConfigurationProvider(provider); err != nil {
 		return nil, fmt.Errorf("making the OCI compute client: %w", err)
@@ -136,7 +137,7 @@ func (cfg Config) Validate() error {
 			return fmt.Errorf("--oci-endpoint %q is not scheme://host[:port]", cfg.Endpoint)
 		}
 	}
-	return nil
+	return cfg.RateLimits.Validate()
 }
 
 func (cfg Config) provider() (common.ConfigurationProvider, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +121,43 @@ func TestACancelledCallReturnsAtOnce(t *testing.T) {
 	_, err := r.Client.GetCluster(ctx, r.World.ClusterID)
 	require.Error(t, err)
 	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+func TestLaunchesOfNodePoolsTakeTurns(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	client := r.NewClientWith(oci.Config{Endpoint: r.URL, RateLimits: oci.RateLimits{Launches: 1}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const many = 60 // a minute's worth at one a second
+	var wg sync.WaitGroup
+	for i := range many {
+		details := launchDetails(t, r, fmt.Sprint("big-", i))
+		wg.Go(func() { _, _, _ = client.LaunchInstance(oci.WithFlow(ctx, "big"), details, fmt.Sprint("big-", i)) })
+	}
+	_, _, err := client.LaunchInstance(oci.WithFlow(ctx, "small"), launchDetails(t, r, "small"), "small")
+	require.NoError(t, err)
+	require.Less(t, len(r.Instances()), many, "the other NodePool's node did not wait for all of them")
+	cancel()
+	wg.Wait()
+	require.Less(t, len(r.Instances()), many, "and those that were cancelled while they waited were never sent")
+}
+
+func TestAfter429TheClassIsHeldBackAndOthersAreNot(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	details := launchDetails(t, r, "n")
+	r.Fail(ocisim.Fault{Operation: "LaunchInstance", Kind: ocisim.TooManyRequests, Delay: time.Hour, Times: 1})
+	_, _, err := r.Client.LaunchInstance(t.Context(), details, "token")
+	require.Equal(t, oci.ClassThrottled, oci.ClassOf(err))
+	_, _, err = r.Client.LaunchInstance(t.Context(), details, "token")
+	require.ErrorContains(t, err, "LaunchInstance was not sent: OCI asked for a pause")
+	var failure *oci.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, oci.ClassThrottled, failure.Class)
+	require.Greater(t, failure.RetryAfter, 30*time.Minute, "the caller is told how long")
+	require.Equal(t, 1, r.Journal().Counts()["LaunchInstance"], "the second one was not sent at all")
+	_, err = r.Client.ListInstances(t.Context(), r.World.CompartmentID)
+	require.NoError(t, err)
+	require.Equal(t, oci.ClassNotFound, oci.ClassOf(r.Client.TerminateInstance(t.Context(), "ocid1.instance.oc1.phx.nobodys")), "terminations go on")
 }
 
 func TestTerminateLeavesNoVolumes(t *testing.T) {

@@ -15,7 +15,7 @@ const pageLimit = 1000
 // the same instance. It returns the instance as OCI made it, which may differ from what was asked (memory of Always Free
 // shapes), and the id of the work request that tells of failures after this call.
 func (c *Client) LaunchInstance(ctx context.Context, details core.LaunchInstanceDetails, retryToken string) (core.Instance, string, error) {
-	op := operation{service: serviceCompute, name: "LaunchInstance", write: true}
+	op := operation{service: serviceCompute, name: "LaunchInstance", launch: true}
 	resp, err := call(ctx, c, op, c.compute.LaunchInstance, core.LaunchInstanceRequest{LaunchInstanceDetails: details, OpcRetryToken: &retryToken})
 	return resp.Instance, Value(resp.OpcWorkRequestId), err
 }

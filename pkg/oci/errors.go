@@ -38,6 +38,9 @@ const (
 	ClassTransient Class = "Transient"
 )
 
+// codeNotSent marks the error of a call that the controller itself held back.
+const codeNotSent = "NotSent"
+
 // Error is a failed call to OCI.
 type Error struct {
 	Operation  string        // such as LaunchInstance
@@ -53,6 +56,9 @@ type Error struct {
 // Error names the operation, the status, the code and the message. It is stable: equal failures give equal texts, so it may
 // stand in a status condition.
 func (e *Error) Error() string {
+	if e.Code == codeNotSent {
+		return fmt.Sprintf("%s was not sent: %s", e.Operation, e.Message)
+	}
 	if e.Status == 0 && e.Code == "" {
 		return fmt.Sprintf("%s: no answer from OCI: %s", e.Operation, e.Message)
 	}
@@ -162,16 +168,22 @@ func networkMessage(err error) string {
 	}
 }
 
-// retryAfter reads the Retry-After header in either of its forms' common one, seconds.
+// retryAfter reads the Retry-After header: seconds, or a time, which is compared with the answer's own date since clocks differ.
 func retryAfter(response *http.Response) time.Duration {
 	if response == nil {
 		return 0
 	}
-	seconds, err := time.ParseDuration(response.Header.Get("Retry-After") + "s")
-	if err != nil || seconds < 0 {
-		return 0
+	header := response.Header.Get("Retry-After")
+	wait, err := time.ParseDuration(header + "s")
+	if err != nil {
+		at, badTime := http.ParseTime(header)
+		answered, badDate := http.ParseTime(response.Header.Get("Date"))
+		if badTime != nil || badDate != nil {
+			return 0
+		}
+		wait = at.Sub(answered)
 	}
-	return seconds
+	return max(wait, 0)
 }
 
 // NewAsyncError is the error of a request that OCI accepted and that failed afterwards, as its work request tells it.

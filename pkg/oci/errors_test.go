@@ -56,6 +56,8 @@ func TestRetryAfterNeverGoesWrongOnBadHeaders(t *testing.T) {
 		require.Equal(t, want, retryAfter(&http.Response{Header: http.Header{"Retry-After": {header}}}), header)
 	}
 	require.Zero(t, retryAfter(nil))
+	dated := http.Header{"Retry-After": {"Wed, 21 Oct 2026 07:28:00 GMT"}, "Date": {"Wed, 21 Oct 2026 07:27:53 GMT"}}
+	require.Equal(t, 7*time.Second, retryAfter(&http.Response{Header: dated}), "a time is compared with the answer's own date")
 }
 
 func TestErrorTextIsStable(t *testing.T) {

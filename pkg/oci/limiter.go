@@ -2,10 +2,12 @@ package oci
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
 )
 
@@ -22,95 +24,107 @@ const (
 	serviceKeyManagement   service = "keymanagement"
 )
 
-// Rates are requests per second and burst for one class of calls.
-type Rates struct {
-	PerSecond float64
-	Burst     int
+// verbClass is a kind of calls that shares a limit within a service.
+type verbClass string
+
+const (
+	verbRead   verbClass = "read"
+	verbWrite  verbClass = "write"
+	verbLaunch verbClass = "launch" // LaunchInstance has a limiter of its own in the service
+)
+
+// RateLimits are the most requests a second that the controller sends to one OCI service, by what they do. A second's worth may
+// go out at once. 0 means the default.
+type RateLimits struct {
+	Reads    float64
+	Writes   float64 // terminations and updates
+	Launches float64
 }
 
-// defaultRates: OCI publishes no numbers. Its own cloud controller uses 20 requests a second with a burst of 5 for reads and
-// for writes (oci-cloud-controller-manager, rate limiter defaults); launches have a stricter limiter of their own in the
-// service, so writes get half of that.
-var (
-	defaultReadRates  = Rates{PerSecond: 20, Burst: 20}
-	defaultWriteRates = Rates{PerSecond: 10, Burst: 10}
-)
+// DefaultRateLimits stand in for numbers that OCI does not publish. Its own cloud controller uses 20 requests a second for reads and for writes
+// (oci-cloud-controller-manager, rate limiter defaults); launches have a stricter limiter of their own in the service, so what
+// changes something gets half of that. A 429 lowers the rates, see pace.
+func DefaultRateLimits() RateLimits { return RateLimits{Reads: 20, Writes: 10, Launches: 10} }
+
+// mostRate is far beyond what OCI serves to one tenancy.
+const mostRate = 10_000
+
+// Validate names the flag of a rate that is none.
+func (r RateLimits) Validate() error {
+	var errs []error
+	for _, limit := range []struct {
+		flag  string
+		value float64
+	}{{"reads", r.Reads}, {"writes", r.Writes}, {"launches", r.Launches}} {
+		if math.IsNaN(limit.value) || limit.value < 0 || limit.value > mostRate {
+			errs = append(errs, fmt.Errorf("--oci-rate-limit-%s %v is not within 0 (the default) and %d requests a second", limit.flag, limit.value, mostRate))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r RateLimits) of(class verbClass) float64 {
+	value, standard := r.Reads, DefaultRateLimits().Reads
+	switch class {
+	case verbWrite:
+		value, standard = r.Writes, DefaultRateLimits().Writes
+	case verbLaunch:
+		value, standard = r.Launches, DefaultRateLimits().Launches
+	case verbRead:
+	}
+	if value <= 0 {
+		return standard
+	}
+	return value
+}
 
 // defaultPause is how long calls of a class stand still after a 429 that does not say.
 const defaultPause = 2 * time.Second
 
 type limiterKey struct {
 	service service
-	write   bool
+	class   verbClass
 }
 
-// limiter holds one token bucket for each service and for reads and writes apart, so that a storm of one kind leaves the others
-// alone. A 429 pauses its class.
+// limiter holds one bucket for each service and class of calls, so that a storm of one kind leaves the others alone.
 type limiter struct {
 	clock   clock.Clock
-	mu      sync.Mutex
+	limits  RateLimits
+	mu      sync.Mutex // guards the map only
 	buckets map[limiterKey]*bucket
 }
 
-type bucket struct {
-	tokens      *rate.Limiter
-	pausedUntil time.Time
+func newLimiter(clk clock.Clock, limits RateLimits) *limiter {
+	return &limiter{clock: clk, limits: limits, buckets: map[limiterKey]*bucket{}}
 }
 
-func newLimiter(clk clock.Clock) *limiter {
-	return &limiter{clock: clk, buckets: map[limiterKey]*bucket{}}
+// acquire waits until the call may go out and gives what has to be released after it.
+func (l *limiter) acquire(ctx context.Context, op operation) (*bucket, error) {
+	b, start := l.bucket(op), l.clock.Now()
+	err := b.acquire(ctx, FlowOf(ctx))
+	observeWait(op, l.clock.Since(start), b.rate())
+	return b, err
 }
 
-// wait blocks until a call may go out, or ctx ends.
-func (l *limiter) wait(ctx context.Context, op operation) error {
-	start := l.clock.Now()
-	defer func() {
-		limiterWait.Observe(l.clock.Since(start).Seconds(), map[string]string{labelService: string(op.service)})
-	}()
-	tokens, pause := l.reserve(op)
-	if pause > 0 {
-		timer := l.clock.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C():
-		}
-	}
-	return tokens.Wait(ctx)
-}
-
-func (l *limiter) reserve(op operation) (*rate.Limiter, time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.bucket(op)
-	return b.tokens, b.pausedUntil.Sub(l.clock.Now())
-}
-
-// throttled notes a 429: the class pauses for as long as the service asked.
-func (l *limiter) throttled(op operation, retryAfter time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if retryAfter == 0 {
+// throttled notes a 429 to a call that was sent at a time. retryAfter is 0 when OCI did not say how long to wait.
+func (l *limiter) throttled(op operation, sent time.Time, retryAfter time.Duration) {
+	if retryAfter <= 0 {
 		retryAfter = defaultPause
 	}
 	b := l.bucket(op)
-	if until := l.clock.Now().Add(retryAfter); until.After(b.pausedUntil) {
-		b.pausedUntil = until
-	}
+	b.throttled(sent, retryAfter)
+	observeThrottled(op, b.rate())
 }
 
-// bucket finds or makes the bucket of an operation; mu is held.
+// bucket finds or makes the bucket of an operation.
 func (l *limiter) bucket(op operation) *bucket {
-	key := limiterKey{service: op.service, write: op.write}
-	if b, ok := l.buckets[key]; ok {
-		return b
+	key := limiterKey{service: op.service, class: op.class()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.buckets[key]
+	if !ok {
+		b = newBucket(l.clock, l.limits.of(key.class))
+		l.buckets[key] = b
 	}
-	rates := defaultReadRates
-	if op.write {
-		rates = defaultWriteRates
-	}
-	b := &bucket{tokens: rate.NewLimiter(rate.Limit(rates.PerSecond), rates.Burst)}
-	l.buckets[key] = b
 	return b
 }

@@ -41,9 +41,16 @@ func Start(t testing.TB, options ocisim.Options) *Region {
 // NewClient makes one more client, such as that of a controller that was started again.
 func (r *Region) NewClient(url string) *oci.Client {
 	r.t.Helper()
+	return r.NewClientWith(oci.Config{Endpoint: url})
+}
+
+// NewClientWith makes one more client with settings of its own; it calls with the region's API key.
+func (r *Region) NewClientWith(config oci.Config) *oci.Client {
+	r.t.Helper()
+	config.Auth = oci.AuthAPIKey
 	provider, err := r.ConfigurationProvider()
 	require.NoError(r.t, err)
-	client, err := oci.NewWithProvider(oci.Config{Auth: oci.AuthAPIKey, Endpoint: url}, provider, clock.RealClock{})
+	client, err := oci.NewWithProvider(config, provider, clock.RealClock{})
 	require.NoError(r.t, err)
 	return client
 }

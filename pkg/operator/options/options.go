@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,6 +58,7 @@ type Options struct {
 	virtualNodeMarkers       string
 	ociAuth                  string
 	flexSizing               string
+	badEnvironment           []error // found while flags were made, where nothing can be returned
 }
 
 var _ coreoptions.Injectable = (*Options)(nil)
@@ -86,6 +89,9 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	duration := func(p *time.Duration, name string, fallback time.Duration, usage string) {
 		fs.DurationVar(p, name, env.WithDefaultDuration(envName(name), fallback), usage)
 	}
+	number := func(p *float64, name string, fallback float64, usage string) {
+		fs.Float64Var(p, name, o.floatFromEnv(name, fallback), usage)
+	}
 	str(&o.ClusterID, "cluster-id", "", "Required. OCID of the OKE cluster that the controller serves.")
 	str(&o.CompartmentID, "compartment-id", "", "Required. OCID of the compartment in which nodes are launched and names in OciNodeClasses are looked up.")
 	str(&o.ClusterEndpoint, "cluster-endpoint", "", "Private address of the API server, without port, that nodes are given. Default: the private endpoint of the OKE cluster.")
@@ -97,6 +103,9 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.OCI.ConfigProfile, "oci-config-profile", "DEFAULT", "Profile in the OCI configuration file.")
 	str(&o.OCI.Region, "oci-region", "", "OCI region, such as us-phoenix-1. Default: the region of the credentials.")
 	str(&o.OCI.Endpoint, "oci-endpoint", "", "scheme://host[:port] that takes the calls to every OCI service, for private endpoints and simulators. Default: the region's own hosts.")
+	number(&o.OCI.RateLimits.Reads, "oci-rate-limit-reads", oci.DefaultRateLimits().Reads, "Most read requests a second to one OCI service. The controller goes below by itself when OCI answers 429.")
+	number(&o.OCI.RateLimits.Writes, "oci-rate-limit-writes", oci.DefaultRateLimits().Writes, "Most terminations and updates a second to one OCI service.")
+	number(&o.OCI.RateLimits.Launches, "oci-rate-limit-launches", oci.DefaultRateLimits().Launches, "Most launches of instances a second. NodePools take turns.")
 	str(&o.flexSizing, "flex-sizing", string(v1alpha1.FlexSizingFit), "How sizes of flexible shapes are found for OciNodeClasses that do not say: Grid or Fit.")
 	str(&o.virtualNodeTaint, "virtual-node-taint", virtualnode.DefaultTaint, "Taint key[=value]:effect whose toleration sends a pod to virtual nodes.")
 	str(&o.virtualNodeConsolidation, "virtual-node-consolidation", string(virtualnode.ConsolidationIgnore), "Whether consolidation may move pods onto virtual nodes: ignore or count.")
@@ -205,7 +214,7 @@ var (
 
 // validate names every mistake at once.
 func (o *Options) validate() error {
-	var errs []error
+	errs := slices.Clone(o.badEnvironment)
 	required := func(name, value string, form *regexp.Regexp) {
 		switch {
 		case value == "":
@@ -241,6 +250,20 @@ func (o *Options) validate() error {
 // envName is the environment twin of a flag.
 func envName(flagName string) string {
 	return strings.ToUpper(strings.ReplaceAll(flagName, "-", "_"))
+}
+
+// floatFromEnv is the number in a flag's environment twin; one that is no number becomes a mistake of validate.
+func (o *Options) floatFromEnv(flagName string, fallback float64) float64 {
+	text, set := os.LookupEnv(envName(flagName))
+	if !set {
+		return fallback
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		o.badEnvironment = append(o.badEnvironment, fmt.Errorf("%s %q is not a number", envName(flagName), text))
+		return fallback
+	}
+	return value
 }
 
 // serviceAccountNamespace is the namespace that the controller runs in; empty outside a cluster.

@@ -51,6 +51,19 @@ func TestEnvironmentTwins(t *testing.T) {
 	require.Equal(t, "ocid1.cluster.oc1.phx.flag", o.ClusterID, "a flag wins")
 }
 
+func TestRateLimitsHaveSettings(t *testing.T) {
+	o, err := parse(required...)
+	require.NoError(t, err)
+	require.Equal(t, oci.DefaultRateLimits(), o.OCI.RateLimits)
+	t.Setenv("OCI_RATE_LIMIT_READS", "7.5")
+	o, err = parse(append(required, "--oci-rate-limit-launches", "3")...)
+	require.NoError(t, err)
+	require.Equal(t, oci.RateLimits{Reads: 7.5, Writes: oci.DefaultRateLimits().Writes, Launches: 3}, o.OCI.RateLimits)
+	t.Setenv("OCI_RATE_LIMIT_READS", "many")
+	_, err = parse(required...)
+	require.ErrorContains(t, err, `OCI_RATE_LIMIT_READS "many" is not a number`)
+}
+
 func TestAnotherTaintAlsoRecognisesNodes(t *testing.T) {
 	o, err := parse(append(required, "--virtual-node-taint", "virtual-node=true:NoSchedule")...)
 	require.NoError(t, err)
@@ -67,6 +80,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		`--flex-sizing "fit" is neither Grid nor Fit`:            append(required, "--flex-sizing", "fit"),
 		`--oci-auth "magic" is not known`:                        append(required, "--oci-auth", "magic"),
 		`--oci-endpoint "localhost" is not scheme://host[:port]`: append(required, "--oci-endpoint", "localhost"),
+		"--oci-rate-limit-launches -2 is not within":             append(required, "--oci-rate-limit-launches", "-2"),
 		"--virtual-node-taint: taint":                            append(required, "--virtual-node-taint", "nonsense"),
 		`consolidation "maybe"`:                                  append(required, "--virtual-node-consolidation", "maybe"),
 		"flag provided but not defined: -no-such-flag":           append(required, "--no-such-flag"),
