@@ -86,7 +86,7 @@ func (s *suite) restart() {
 	require.NoError(s.t, shapes.Refresh(s.t.Context()))
 	prices, err := pricing.NewProvider(pricing.Settings{})
 	require.NoError(s.t, err)
-	s.unavailable = capacity.NewUnavailable(clock.RealClock{})
+	s.unavailable = capacity.NewUnavailable(clock.RealClock{}).WithShapes(shapes)
 	s.inventory = inventory.NewProvider(c, inventory.OneCompartment(world.CompartmentID), world.ClusterID, clock.RealClock{})
 	instanceTypes := instancetype.NewProvider(
 		instancetype.Dependencies{Shapes: shapes, Prices: prices, Unavailable: s.unavailable},

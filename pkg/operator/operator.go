@@ -96,23 +96,23 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		return nil, err
 	}
 	op := &Operator{
-		Operator:    core,
-		OCI:         client,
-		Cluster:     cluster.NewProvider(client, opts.ClusterID, overrides),
-		Inventory:   inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock),
-		Images:      image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID, Clock: core.Clock}),
-		Network:     network.NewProvider(client, opts.CompartmentID),
-		Placement:   placement.NewProvider(client),
-		Launches:    nodeclass.NewLaunchOutcomes(core.Clock),
-		Unavailable: capacity.NewUnavailable(core.Clock),
-		Learned:     learned.NewStore(core.Clock, learned.DefaultTTL),
-		Breaker:     breaker.New(),
-		namespace:   opts.SystemNamespace,
-		Filter:      virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
+		Operator:  core,
+		OCI:       client,
+		Cluster:   cluster.NewProvider(client, opts.ClusterID, overrides),
+		Inventory: inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock),
+		Images:    image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID, Clock: core.Clock}),
+		Network:   network.NewProvider(client, opts.CompartmentID),
+		Placement: placement.NewProvider(client),
+		Launches:  nodeclass.NewLaunchOutcomes(core.Clock),
+		Learned:   learned.NewStore(core.Clock, learned.DefaultTTL),
+		Breaker:   breaker.New(),
+		namespace: opts.SystemNamespace,
+		Filter:    virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
 	}
 	if op.Shapes, err = shape.NewProvider(client, opts.CompartmentID, opts.ShapeOverrides...); err != nil {
 		return nil, err
 	}
+	op.Unavailable = capacity.NewUnavailable(core.Clock).WithShapes(op.Shapes)
 	if err := op.firstReads(ctx, opts.StartTimeout); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
 
 // Reason is why an offering is unavailable. The set is closed: it is a metric label.
@@ -26,8 +28,9 @@ const (
 	ReasonShapeNotFound     Reason = "ShapeNotFound"
 )
 
-// Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, a zero size means every size and baseline, an empty
-// Zone every zone (regional limits) and an empty CapacityType every capacity type (service limits count preemptible instances too).
+// Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, an empty field means all: a zero size every size and
+// baseline, an empty Zone every zone (regional limits), an empty CapacityType every capacity type (service limits count preemptible
+// instances too), an empty FaultDomain the whole zone.
 type Offering struct {
 	Shape    string
 	OCPUs    float64
@@ -36,29 +39,57 @@ type Offering struct {
 	Baseline     string
 	Zone         string
 	CapacityType string
+	// FaultDomain is the one that a launch names; empty when OCI chooses.
+	FaultDomain string
+	// Reservation is the OCID of the capacity reservation that a launch draws on; empty for none.
+	Reservation string
 }
 
 // Entry is one mark that still holds.
 type Entry struct {
 	Offering
 	Reason Reason
-	Until  time.Time
+	// Limit is the service limit or quota that the mark is for, where the reason is one; it may be unknown.
+	Limit string
+	// Above says that the marked size itself can be had and only larger ones can not: it is all that a limit leaves.
+	Above bool
+	Until time.Time
+
+	source string // who replaces the mark; empty when it was learned and only time ends it
 }
 
-// blocks says whether the mark covers the offering: the same shape, zone, capacity type and baseline, and a size at or above the marked one
-// in both OCPUs and memory. A size that is smaller in either may still fit on a host. Baselines say nothing of each other: OCI reports their
-// capacity apart, and to be wrong costs a launch that fails, whereas a mark too many keeps pods waiting.
+// blocks says whether the mark covers the offering.
 func (e *Entry) blocks(o Offering) bool {
 	return (e.Zone == "" || e.Zone == o.Zone) &&
 		(e.CapacityType == "" || e.CapacityType == o.CapacityType) &&
-		(e.everySize() || e.Baseline == o.Baseline) && o.OCPUs >= e.OCPUs && o.MemoryGB >= e.MemoryGB
+		// What is out in one fault domain says nothing of a launch for which OCI chooses among all.
+		(e.FaultDomain == "" || e.FaultDomain == o.FaultDomain) &&
+		// A reservation has hosts of its own, and was counted against limits when it was made.
+		(e.Reason == ReasonShapeNotFound || e.Reservation == o.Reservation) &&
+		// Baselines say nothing of each other: OCI reports their capacity apart, and to be wrong costs a launch that fails, whereas a mark
+		// too many keeps pods waiting. Memory is the same with every baseline.
+		(e.OCPUs == 0 || e.Baseline == o.Baseline) && e.reaches(o)
 }
 
-func (e *Entry) everySize() bool { return e.OCPUs == 0 && e.MemoryGB == 0 }
+// reaches says whether the offering's size is at or above the marked one in both OCPUs and memory. A size that is smaller in either may
+// still fit on a host.
+func (e *Entry) reaches(o Offering) bool {
+	if e.Above {
+		return (e.OCPUs > 0 && o.OCPUs > e.OCPUs) || (e.MemoryGB > 0 && o.MemoryGB > e.MemoryGB)
+	}
+	return o.OCPUs >= e.OCPUs && o.MemoryGB >= e.MemoryGB
+}
+
+// same says whether two marks differ in nothing but their end.
+func (e *Entry) same(other Entry) bool {
+	other.Until = e.Until
+	return *e == other
+}
 
 // Unavailable is a set of marks with expiry. It is safe for concurrent use; reading takes no exclusive lock unless a mark has expired.
 type Unavailable struct {
-	clock clock.PassiveClock
+	clock  clock.PassiveClock
+	shapes shape.Provider // nil when not known
 
 	generation atomic.Uint64
 	// nextExpiry is the earliest Until in Unix nanoseconds, math.MaxInt64 when there are no marks.
@@ -76,26 +107,37 @@ func NewUnavailable(c clock.PassiveClock) *Unavailable {
 	return u
 }
 
+// WithShapes tells which shapes share a service limit, so that a limit that one of them met is marked for all. It is called before the
+// set is used.
+func (u *Unavailable) WithShapes(shapes shape.Provider) *Unavailable {
+	u.shapes = shapes
+	return u
+}
+
 // MarkUnavailable remembers for the given time that the offering cannot be had. A mark that is there already is prolonged, never
 // shortened. A ttl of zero or less is ignored.
 func (u *Unavailable) MarkUnavailable(ctx context.Context, reason Reason, o Offering, ttl time.Duration) {
-	if ttl <= 0 || o.Shape == "" {
+	u.mark(ctx, Entry{Offering: o, Reason: reason}, ttl)
+}
+
+func (u *Unavailable) mark(ctx context.Context, entry Entry, ttl time.Duration) {
+	if ttl <= 0 || entry.Shape == "" {
 		return
 	}
-	entry := Entry{Offering: o, Reason: reason, Until: u.clock.Now().Add(ttl)}
+	entry.Until = u.clock.Now().Add(ttl)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	marks := u.marks[o.Shape]
-	if i := slices.IndexFunc(marks, func(e Entry) bool { return e.Offering == o }); i >= 0 {
-		if marks[i].Until.After(entry.Until) {
-			entry.Until = marks[i].Until
+	marks := u.marks[entry.Shape]
+	if i := slices.IndexFunc(marks, entry.same); i >= 0 {
+		if marks[i].Until.Before(entry.Until) {
+			marks[i].Until = entry.Until
 		}
-		marks[i] = entry
 	} else {
-		u.marks[o.Shape] = append(marks, entry)
-		u.touch(o.Shape)
-		log.FromContext(ctx).Info("offering is unavailable", "shape", o.Shape, "ocpus", o.OCPUs, "memoryGB", o.MemoryGB,
-			"baseline", o.Baseline, "zone", o.Zone, "capacity-type", o.CapacityType, "reason", reason, "ttl", ttl.String())
+		u.marks[entry.Shape] = append(marks, entry)
+		u.touch(entry.Shape)
+		log.FromContext(ctx).Info("offering is unavailable", "shape", entry.Shape, "ocpus", entry.OCPUs, "memoryGB", entry.MemoryGB,
+			"baseline", entry.Baseline, "zone", entry.Zone, "faultDomain", entry.FaultDomain, "capacity-type", entry.CapacityType,
+			"reason", entry.Reason, "limit", entry.Limit, "ttl", ttl.String())
 	}
 	u.scheduleExpiry()
 }
@@ -105,6 +147,28 @@ func (u *Unavailable) IsUnavailable(o Offering) (Reason, bool) {
 	u.expire()
 	u.mu.RLock()
 	defer u.mu.RUnlock()
+	return u.reason(o)
+}
+
+// IsUnavailableIn is IsUnavailable for a launch that may go to any of several fault domains: also when each of them is marked.
+func (u *Unavailable) IsUnavailableIn(o Offering, faultDomains []string) (Reason, bool) {
+	u.expire()
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	reason, gone := u.reason(o)
+	if gone || len(faultDomains) == 0 || len(u.marks[o.Shape]) == 0 {
+		return reason, gone
+	}
+	for _, o.FaultDomain = range faultDomains {
+		if reason, gone = u.reason(o); !gone {
+			return "", false
+		}
+	}
+	return reason, true
+}
+
+// reason finds a mark that covers the offering; the lock is held.
+func (u *Unavailable) reason(o Offering) (Reason, bool) {
 	for i := range u.marks[o.Shape] {
 		if e := &u.marks[o.Shape][i]; e.blocks(o) {
 			return e.Reason, true
@@ -138,7 +202,8 @@ func (u *Unavailable) Entries() []Entry {
 	}
 	slices.SortFunc(entries, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(a.Shape, b.Shape), cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.CapacityType, b.CapacityType),
-			cmp.Compare(a.OCPUs, b.OCPUs), cmp.Compare(a.MemoryGB, b.MemoryGB), cmp.Compare(a.Baseline, b.Baseline))
+			cmp.Compare(a.OCPUs, b.OCPUs), cmp.Compare(a.MemoryGB, b.MemoryGB), cmp.Compare(a.Baseline, b.Baseline), cmp.Compare(a.FaultDomain, b.FaultDomain),
+			cmp.Compare(a.Reservation, b.Reservation), cmp.Compare(a.Limit, b.Limit))
 	})
 	return entries
 }

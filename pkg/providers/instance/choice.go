@@ -41,19 +41,25 @@ type filter struct {
 
 // filters are applied in this order; the first that leaves nothing names the reason.
 var filters = []filter{
-	{name: "meets the NodeClaim's requirements", keep: func(c claim, o Candidate) bool {
-		// The claim is the left side: it has labels of the NodePool's own that no instance type defines.
-		return c.requirements.IsCompatible(o.Type.Requirements, scheduling.AllowUndefinedWellKnownLabels) &&
-			c.requirements.IsCompatible(o.Offering.Requirements, scheduling.AllowUndefinedWellKnownLabels)
-	}},
-	{name: "is large enough for its pods", keep: func(c claim, o Candidate) bool {
-		return resources.Fits(c.requests, o.Type.Allocatable())
-	}},
-	// Preemptible capacity can vanish at any time, so it is bought only when the NodePool names it.
-	{name: "has a capacity type that the NodePool asks for", keep: func(c claim, o Candidate) bool {
-		return o.Offering.CapacityType() != karpv1.CapacityTypeSpot || c.requirements.Has(karpv1.CapacityTypeLabelKey)
-	}},
+	{name: "meets the NodeClaim's requirements", keep: claim.compatible},
 	{name: "is available", keep: func(_ claim, o Candidate) bool { return o.Offering.Launchable() }},
+	{name: "is large enough for its pods", keep: func(c claim, o Candidate) bool { return resources.Fits(c.requests, o.Type.Allocatable()) }},
+	{name: "has a capacity type that the NodePool asks for", keep: claim.wantsCapacityType},
+}
+
+// compatible has the claim on the left side: it has labels of the NodePool's own that no instance type defines.
+func (c claim) compatible(o Candidate) bool {
+	return c.requirements.IsCompatible(o.Type.Requirements, scheduling.AllowUndefinedWellKnownLabels) &&
+		c.requirements.IsCompatible(o.Offering.Requirements, scheduling.AllowUndefinedWellKnownLabels)
+}
+
+// wantsCapacityType: preemptible capacity can vanish at any time, so it is bought only when the NodePool names it, or rules out all else.
+func (c claim) wantsCapacityType(o Candidate) bool {
+	if o.Offering.CapacityType() != karpv1.CapacityTypeSpot {
+		return true
+	}
+	asked := c.requirements.Get(karpv1.CapacityTypeLabelKey)
+	return asked.Operator() == corev1.NodeSelectorOpIn || !asked.Has(karpv1.CapacityTypeOnDemand)
 }
 
 // capacityTypeRank orders what is paid already before what can be taken away, before the rest.

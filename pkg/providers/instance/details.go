@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -14,7 +13,6 @@ import (
 	"sigs.k8s.io/karpenter/pkg/scheduling"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
-	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/bootstrap"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
@@ -40,8 +38,8 @@ type request struct {
 	sizes     *instancetype.Fitter
 }
 
-// plan decides one launch. Equal input gives an equal request and token, so that a repeat after a crash finds the same instance.
-func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.Subnet) (plan, error) {
+// plan decides one launch; faultDomain is empty when OCI is to choose. Equal input gives an equal request and token, so that a repeat after a crash finds the same instance.
+func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.Subnet, faultDomain string) (plan, error) {
 	fit, ok := r.sizes.Fit(candidate.Type.Name)
 	if !ok {
 		return plan{}, fmt.Errorf("instance type %s has no known shape", candidate.Type.Name)
@@ -73,7 +71,7 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 	}
 	details := core.LaunchInstanceDetails{
 		AvailabilityDomain: &domain,
-		FaultDomain:        faultDomain(r),
+		FaultDomain:        optional(faultDomain),
 		CompartmentId:      common.String(r.nodeClass.CompartmentIDOr(p.cfg.CompartmentID)),
 		DisplayName:        &r.nodeClaim.Name,
 		Shape:              &size.ShapeName,
@@ -168,22 +166,4 @@ func retryToken(nodeClaim *karpv1.NodeClaim, details core.LaunchInstanceDetails)
 	}
 	sum := sha256.Sum256(append([]byte(string(nodeClaim.UID)+"\n"), body...))
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// spread chooses one of n by a NodeClaim's UID: evenly over many, and always the same for one.
-func spread(uid string, n int) int {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(uid))
-	return int(hash.Sum32() % uint32(n)) //nolint:gosec // a handful
-}
-
-// nodesByZone counts the NodePool's instances by zone.
-func nodesByZone(nodePool string, instances inventory.Snapshot) map[string]int {
-	zones := map[string]int{}
-	for _, i := range instances.All() {
-		if i.Owner.NodePool.Name == nodePool && !i.Ending() {
-			zones[oci.Zone(i.AvailabilityDomain)]++
-		}
-	}
-	return zones
 }

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +29,9 @@ const (
 	// maxLaunches bounds the offerings that one Launch tries before it reports that there is no capacity; the offerings that
 	// failed are unavailable by then, so that the next NodeClaim begins further on.
 	maxLaunches = 10
+	// launchFor bounds the time after which one Launch begins no further try. OCI refuses within a second or two; a round of slow answers
+	// must not keep the claim, and the pods behind it, from the scheduler.
+	launchFor = 30 * time.Second
 	// replayFor is how long a launch of unknown outcome is repeated with the same token; OCI keeps tokens for 24 hours.
 	replayFor = 23 * time.Hour
 )
@@ -112,9 +113,6 @@ type DefaultProvider struct {
 	launching map[place]int            // launches under way
 }
 
-// place is where a NodePool's nodes are counted.
-type place struct{ nodePool, zone string }
-
 // unknownLaunch is a launch that may or may not have happened: OCI did not answer.
 type unknownLaunch struct {
 	plan plan
@@ -161,57 +159,75 @@ func (p *DefaultProvider) chooseFor(nodeClaim *karpv1.NodeClaim, types []*cloudp
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	nodePool := nodeClaim.Labels[karpv1.NodePoolLabelKey]
-	zones := nodesByZone(nodePool, p.inventory.Current())
-	for place, n := range p.launching {
-		if place.nodePool == nodePool {
-			zones[place.zone] += n
-		}
-	}
-	candidates, emptiedBy := choose(nodeClaim, types, zones, sizes)
+	candidates, emptiedBy := choose(nodeClaim, types, p.nodesByZone(nodePool), sizes)
 	if len(candidates) == 0 {
 		return nil, nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("of %d instance types none %s", len(types), emptiedBy))
 	}
 	here := place{nodePool: nodePool, zone: candidates[0].Offering.Zone()}
 	p.launching[here]++
-	return candidates, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.launching[here]--; p.launching[here] == 0 {
-			delete(p.launching, here)
-		}
-	}, nil
+	return candidates, func() { p.landed(here) }, nil
+}
+
+// tries are what one Launch has behind it.
+type tries struct {
+	failures []error
+	until    time.Time // when no further one begins
+}
+
+func (p *DefaultProvider) exhausted(t *tries) bool {
+	return len(t.failures) >= maxLaunches || (len(t.failures) > 0 && !p.clock.Now().Before(t.until))
 }
 
 // launchFirst tries the candidates in their order until one is launched.
 func (p *DefaultProvider) launchFirst(ctx context.Context, r request, candidates []Candidate) (Launched, error) {
-	var failures []error
+	t := &tries{until: p.clock.Now().Add(launchFor)}
 	for _, candidate := range candidates {
-		if len(failures) == maxLaunches {
+		if p.exhausted(t) {
 			break
 		}
+		launched, err := p.launchCandidate(ctx, r, candidate, t)
+		if err != nil || launched.Instance.ID != "" {
+			return launched, createError(err)
+		}
+	}
+	if len(t.failures) == 0 {
+		return Launched{}, cloudprovider.NewInsufficientCapacityError(errors.New("every offering that would do was refused a moment ago, or has its hosts in other fault domains"))
+	}
+	return Launched{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("tried %d offerings: %w", len(t.failures), errors.Join(t.failures...)))
+}
+
+// launchCandidate tries one candidate, in one fault domain after another where several will do. Neither an instance nor an error means
+// that another candidate is to be tried.
+func (p *DefaultProvider) launchCandidate(ctx context.Context, r request, candidate Candidate, t *tries) (Launched, error) {
+	fit, ok := r.sizes.Fit(candidate.Type.Name)
+	if !ok {
+		return Launched{}, fmt.Errorf("instance type %s has no known shape", candidate.Type.Name)
+	}
+	launch := offeringOf(candidate, fit)
+	for _, faultDomain := range p.faultDomains(r, candidate, launch) {
 		// A failure before may have ruled this one out: the same shape in a smaller size, the same limit.
-		if p.ruledOut(r, candidate) {
+		launch.FaultDomain = faultDomain
+		if _, gone := p.unavailable.IsUnavailable(launch); gone || p.exhausted(t) {
 			continue
 		}
-		launched, err := p.launchInSubnets(ctx, r, candidate)
-		if err == nil {
-			return launched, nil
+		release := p.depart(place{nodePool: r.nodeClaim.Labels[karpv1.NodePoolLabelKey], zone: launch.Zone, faultDomain: faultDomain})
+		launched, err := p.launchInSubnets(ctx, r, candidate, faultDomain)
+		release()
+		if err == nil || !tryAnother(err) {
+			return launched, err
 		}
-		if !tryAnother(err) {
-			return Launched{}, createError(err)
-		}
-		failures = append(failures, err)
+		t.failures = append(t.failures, err)
 	}
-	return Launched{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("tried %d offerings: %w", len(failures), errors.Join(failures...)))
+	return Launched{}, nil
 }
 
 // launchInSubnets tries one candidate in each subnet that serves its zone; only a lack of addresses leads to the next subnet.
-func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candidate Candidate) (Launched, error) {
+func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candidate Candidate, faultDomain string) (Launched, error) {
 	domain, _ := p.availabilityDomain(candidate.Offering.Zone())
 	err := error(&noSubnetError{nodeClass: r.nodeClass.Name, zone: candidate.Offering.Zone()})
 	for _, subnet := range subnetsFor(r.nodeClass, domain, string(r.nodeClaim.UID)) {
 		var next plan
-		if next, err = p.plan(r, candidate, subnet); err != nil {
+		if next, err = p.plan(r, candidate, subnet, faultDomain); err != nil {
 			return Launched{}, err
 		}
 		var launched Launched
@@ -246,11 +262,9 @@ func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeCla
 // learn remembers what a failed launch says about other launches. What could not be had is the fitted size: nothing at or above it can,
 // and a smaller one still may.
 func (p *DefaultProvider) learn(ctx context.Context, nodeClaim *karpv1.NodeClaim, failed plan, err error) {
-	launch := capacity.Offering{
-		Shape: failed.fit.Size.ShapeName, OCPUs: failed.fit.Size.OCPUs, MemoryGB: failed.fit.Size.MemoryGB, Baseline: failed.fit.Size.Baseline,
-		Zone: failed.candidate.Offering.Zone(), CapacityType: failed.candidate.Offering.CapacityType(),
-	}
-	MarkUnavailable(ctx, p.unavailable, launch, err)
+	launch := offeringOf(failed.candidate, failed.fit)
+	launch.FaultDomain = oci.Value(failed.details.FaultDomain)
+	p.unavailable.Learn(ctx, launch, err)
 	if class := oci.ClassOf(err); class == oci.ClassTransient || class == oci.ClassThrottled {
 		p.keepUnknown(nodeClaim, failed)
 	} else {
@@ -260,42 +274,17 @@ func (p *DefaultProvider) learn(ctx context.Context, nodeClaim *karpv1.NodeClaim
 
 // MarkUnavailable notes that an offering could not be had, when that is what the error says.
 func MarkUnavailable(ctx context.Context, unavailable *capacity.Unavailable, o capacity.Offering, err error) {
-	var failure *oci.Error
-	if !errors.As(err, &failure) {
-		return
-	}
-	switch failure.Class {
-	case oci.ClassCapacity:
-		if failure.Status == 404 { // the zone does not have the shape at all
-			unavailable.MarkUnavailable(ctx, capacity.ReasonShapeNotFound, capacity.Offering{Shape: o.Shape, Zone: o.Zone}, jitter(time.Hour))
-			return
-		}
-		unavailable.MarkUnavailable(ctx, capacity.ReasonOutOfHostCapacity, o, jitter(3*time.Minute))
-	case oci.ClassLimit:
-		reason := capacity.ReasonLimitExceeded
-		if failure.Code == "QuotaExceeded" {
-			reason = capacity.ReasonQuotaExceeded
-		}
-		// A limit counts on-demand and preemptible instances alike; a regional one counts every zone.
-		o.CapacityType = ""
-		if strings.Contains(failure.Message, "regional") {
-			o.Zone = ""
-		}
-		unavailable.MarkUnavailable(ctx, reason, o, jitter(10*time.Minute))
-	}
+	unavailable.Learn(ctx, o, err)
 }
 
-// jitter lengthens a time by up to a fifth, so that what became unavailable together does not come back together.
-func jitter(d time.Duration) time.Duration { return d + rand.N(d/5) } //nolint:gosec // jitter is no secret
-
-func (p *DefaultProvider) ruledOut(r request, candidate Candidate) bool {
-	fit, ok := r.sizes.Fit(candidate.Type.Name)
-	if !ok {
-		return false
-	}
-	_, ruledOut := p.unavailable.IsUnavailable(capacity.Offering{
+// offeringOf is the launch of a candidate at its fitted size, in a fault domain of OCI's choice.
+func offeringOf(candidate Candidate, fit *instancetype.Fit) capacity.Offering {
+	o := capacity.Offering{
 		Shape: fit.Size.ShapeName, OCPUs: fit.Size.OCPUs, MemoryGB: fit.Size.MemoryGB, Baseline: fit.Size.Baseline,
 		Zone: candidate.Offering.Zone(), CapacityType: candidate.Offering.CapacityType(),
-	})
-	return ruledOut
+	}
+	if o.CapacityType == karpv1.CapacityTypeReserved {
+		o.Reservation = candidate.Offering.ReservationID()
+	}
+	return o
 }

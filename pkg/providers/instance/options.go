@@ -8,7 +8,6 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
-	"sigs.k8s.io/karpenter/pkg/scheduling"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
@@ -158,28 +157,6 @@ func (p *DefaultProvider) platformConfig(asked *v1alpha1.PlatformConfig, shapeNa
 	return details.PlatformConfig, nil
 }
 
-// allFaultDomains are the fault domains of every availability domain (OCI documentation, "Regions and Availability Domains").
-var allFaultDomains = []string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"}
-
-// faultDomain pins the fault domain when the NodeClaim or the class leaves one of several; otherwise OCI chooses, which knows
-// where it has room. nil leaves it to OCI.
-func faultDomain(r request) *string {
-	allowed := allFaultDomains
-	if placement := r.nodeClass.Spec.Placement; placement != nil && len(placement.FaultDomains) > 0 {
-		allowed = placement.FaultDomains
-	}
-	required := scheduling.NewNodeSelectorRequirementsWithMinValues(r.nodeClaim.Spec.Requirements...)
-	if !required.Has(v1alpha1.LabelFaultDomain) && len(allowed) == len(allFaultDomains) {
-		return nil
-	}
-	requirement := required.Get(v1alpha1.LabelFaultDomain)
-	candidates := lo.Filter(allowed, func(d string, _ int) bool { return requirement.Has(d) })
-	if len(candidates) == 0 {
-		return nil
-	}
-	return &candidates[spread(string(r.nodeClaim.UID), len(candidates))]
-}
-
 // placeInDomain puts the instance where the class's placement says, which is bound to an availability domain.
 func placeInDomain(details *core.LaunchInstanceDetails, nodeClass *v1alpha1.OciNodeClass, domain string) {
 	in := func(z v1alpha1.ZonalResource) bool { return z.AvailabilityDomain == domain }
@@ -189,9 +166,11 @@ func placeInDomain(details *core.LaunchInstanceDetails, nodeClass *v1alpha1.OciN
 	if found, ok := lo.Find(nodeClass.Status.ClusterPlacementGroups, in); ok {
 		details.ClusterPlacementGroupId = &found.ID
 	}
-	if found, ok := lo.Find(nodeClass.Status.DedicatedVMHosts, func(h v1alpha1.DedicatedVMHost) bool { return in(h.ZonalResource) }); ok {
+	if found, ok := dedicatedHost(nodeClass, domain); ok {
 		details.DedicatedVmHostId = &found.ID
-		details.FaultDomain = optional(found.FaultDomain)
+		if found.FaultDomain != "" {
+			details.FaultDomain = &found.FaultDomain
+		}
 	}
 }
 

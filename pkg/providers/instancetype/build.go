@@ -25,8 +25,10 @@ type builder struct {
 	unavailable *capacity.Unavailable
 
 	// served are the zones that nodes of the params can be in; storage is what their volumes cost.
-	served  map[string]bool
-	storage float64
+	served map[string]bool
+	// faultDomains are those that nodes may be in.
+	faultDomains []string
+	storage      float64
 	// values interns one-value requirements, by key and value.
 	values map[[2]string]*scheduling.Requirement
 	// common are the requirements that all types share, by capacity types that a shape has.
@@ -39,6 +41,7 @@ func newBuilder(p params, zones []string, settings Settings, prices pricing.Prov
 	b := &builder{
 		params: p, zones: zones, prices: prices, unavailable: unavailable,
 		served:        map[string]bool{},
+		faultDomains:  strings.Split(p.faultDomains, separator),
 		storage:       prices.BlockStorage(p.storageGB, p.storageVPUGB),
 		values:        map[[2]string]*scheduling.Requirement{},
 		zone:          scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zones...),
@@ -130,9 +133,9 @@ func (b *builder) offer(c *cell) cloudprovider.Offerings {
 			}
 			available := here
 			if available {
-				_, gone := b.unavailable.IsUnavailable(capacity.Offering{
+				_, gone := b.unavailable.IsUnavailableIn(capacity.Offering{
 					Shape: c.shape.Name, OCPUs: c.ocpus, MemoryGB: c.memoryGB, Baseline: string(c.baseline), Zone: zone, CapacityType: capacityType,
-				})
+				}, b.faultDomains)
 				available = !gone
 			}
 			offering := &all[len(out)]
