@@ -113,7 +113,8 @@ func TestEverySettingReachesTheController(t *testing.T) {
 		"shapeOverrides":        []any{map[string]any{"match": "VM.Standard.E7.*", "arch": "amd64", "vcpusPerOcpu": 2}},
 		"virtualNodeMarkers":    []string{"label:type=virtual-node", "annotation:example.com/virtual"},
 		"virtualNodeExtraRules": []any{map[string]any{"name": "quoted", "expression": `has(pod.spec.dnsPolicy) && pod.spec.dnsPolicy == "None"`, "message": "has 'its own' <DNS>"}},
-		"schedulerConfig":       "podTopologySpread: {defaultConstraints: []}",
+		"ociRateLimitReads":     7.5, "ociRateLimitWrites": 5, "ociRateLimitLaunches": 2,
+		"schedulerConfig": "podTopologySpread: {defaultConstraints: []}",
 	}
 	for setting, value := range values(t) {
 		if _, ok := settings[setting]; !ok && value != nil && value != "" {
@@ -135,6 +136,7 @@ func TestEverySettingReachesTheController(t *testing.T) {
 	require.NoError(t, own.Parse(coreFlags, args...))
 	require.Equal(t, "ocid1.cluster.oc1.phx.a", own.ClusterID)
 	require.Equal(t, []string{"seccomp", "sub-path"}, own.VirtualNode.DisabledRules)
+	require.InDelta(t, 7.5, own.OCI.RateLimits.Reads, 0)
 	require.Len(t, own.VirtualNode.ExtraRules, 1)
 	require.Equal(t, "has 'its own' <DNS>", own.VirtualNode.ExtraRules[0].Message)
 	require.Len(t, own.ShapeOverrides, 1)
