@@ -98,18 +98,11 @@ func (c *CloudProvider) Delete(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 }
 
 // Get implements core's CloudProvider. Core drops a Node without draining it when this says not found, so an instance that is
-// merely unknown here is looked for in a fresh list first.
+// merely unknown here is looked for in a fresh list and then by its OCID first.
 func (c *CloudProvider) Get(ctx context.Context, providerID string) (*karpv1.NodeClaim, error) {
-	found, known := c.inventory.Current().Get(providerID)
-	if !known {
-		snapshot, err := c.inventory.Fresh(ctx, 0)
-		if err != nil {
-			return nil, err
-		}
-		found, known = snapshot.Get(providerID)
-	}
-	if !known || found.Gone() {
-		return nil, cloudprovider.NewNodeClaimNotFoundError(fmt.Errorf("instance %s is gone", providerID))
+	found, err := c.instances.Find(ctx, providerID)
+	if err != nil {
+		return nil, err
 	}
 	return c.toNodeClaim(found, instance.Candidate{}, c.nodeClassOrNil(ctx, found.Owner.NodeClass)), nil
 }

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/awslabs/operatorpkg/controller"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	coreoperator "sigs.k8s.io/karpenter/pkg/operator"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/cloudprovider"
@@ -76,6 +78,7 @@ type Operator struct {
 
 	priceRefresh time.Duration
 	namespace    string // of the controller's own objects
+	clusterID    string
 }
 
 // New makes the operator and reads the cluster and the shapes once: a controller that can not is not started, and says what is
@@ -99,13 +102,14 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Operator:  core,
 		OCI:       client,
 		Cluster:   cluster.NewProvider(client, opts.ClusterID, overrides),
-		Inventory: inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock),
+		Inventory: inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock, inventory.WithClaims(claimed{kube: core.GetClient()})),
 		Images:    image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID, Clock: core.Clock}),
 		Network:   network.NewProvider(client, opts.CompartmentID),
 		Placement: placement.NewProvider(client),
 		Launches:  nodeclass.NewLaunchOutcomes(core.Clock),
 		Learned:   learned.NewStore(core.Clock, learned.DefaultTTL),
 		Breaker:   breaker.New(),
+		clusterID: opts.ClusterID,
 		namespace: opts.SystemNamespace,
 		Filter:    virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
 	}
@@ -120,11 +124,20 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		log.FromContext(ctx).Error(err, "starting without what earlier processes learned of nodes; reading it is tried again")
 	}
 	op.Filter.HoldBack(op.Breaker)
+	if err := replaceMetric(op.Inventory.AgeMetric()); err != nil {
+		return nil, fmt.Errorf("registering the metric of the inventory's age: %w", err)
+	}
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: core.GetClient(), OCI: client, Cluster: op.Cluster, Images: op.Images, Network: op.Network, Placement: op.Placement,
 		Bootstrap: instance.BootstrapCheck{Cluster: op.Cluster}, Launches: op.Launches, CompartmentID: opts.CompartmentID, Clock: core.Clock,
 	})
 	return op, op.makeProviders(opts)
+}
+
+// replaceMetric registers a metric of this operator in place of an earlier operator's.
+func replaceMetric(metric prometheus.Collector) error {
+	crmetrics.Registry.Unregister(metric)
+	return crmetrics.Registry.Register(metric)
 }
 
 // firstReads proves credentials, network and the rights to read before anything else happens. What may go away by itself is tried again
@@ -198,7 +211,7 @@ func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controlle
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
 		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable),
 		nodeclaim.NewLabelsController(o.GetClient()),
-		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory),
+		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),
 		o.InUse,
 		learn.NewNodesController(o.GetClient(), o.EventRecorder, o.Inventory, o.InstanceTypes, o.Learned),
 		learn.NewStoreController(o.GetClient(), o.GetAPIReader(), o.namespace, o.Learned),

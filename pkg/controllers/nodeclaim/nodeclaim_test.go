@@ -58,7 +58,9 @@ func (c *cloud) WorkRequestErrors(context.Context, string) ([]workrequests.WorkR
 }
 
 func (c *cloud) add(id, claimUID, cluster string, created time.Time, state core.InstanceLifecycleStateEnum) {
-	owner := inventory.Owner{NodeClaim: inventory.NamedUID{Name: "claim", UID: claimUID}, InstanceType: "t"}
+	owner := inventory.Owner{
+		NodePool: inventory.NamedUID{Name: "pool", UID: "uid-pool"}, NodeClaim: inventory.NamedUID{Name: "claim", UID: claimUID}, InstanceType: "t",
+	}
 	c.instances = append(c.instances, core.Instance{
 		Id: &id, LifecycleState: state, TimeCreated: &common.SDKTime{Time: created}, AvailabilityDomain: common.String("Uocm:PHX-AD-1"),
 		Shape: common.String("VM.Standard.E5.Flex"), FreeformTags: owner.Tags(cluster),
@@ -71,6 +73,10 @@ func newKube(objects ...client.Object) client.Client {
 		WithIndex(&karpv1.NodeClaim{}, "status.providerID", func(o client.Object) []string {
 			return []string{o.(*karpv1.NodeClaim).Status.ProviderID}
 		}).Build()
+}
+
+func pool() *karpv1.NodePool {
+	return &karpv1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "pool", UID: "uid-pool"}}
 }
 
 func claim(name, uid, providerID string) *karpv1.NodeClaim {
@@ -90,7 +96,13 @@ func TestOrphansAreTerminatedAndNothingElse(t *testing.T) {
 	c.add("ending", "uid-ending", clusterID, old, core.InstanceLifecycleStateTerminating)
 	c.add("foreign", "uid-gone", "ocid1.cluster.oc1.phx.other", old, running)
 	clk := testclock.NewFakeClock(noon)
-	kube := newKube(claim("owned", "uid-owned", ""), claim("by-id", "uid-by-id", "tags-edited"))
+	c.add("unknown-pool", "uid-gone", clusterID, old, running)
+	c.instances[len(c.instances)-1].FreeformTags[v1alpha1.TagNodePool] = "pool/uid-of-another"
+	c.add("unborn", "uid-gone", clusterID, old, running)
+	c.instances[len(c.instances)-1].DisplayName = common.String("not-recorded")
+	c.add("no-time", "uid-gone", clusterID, old, running)
+	c.instances[len(c.instances)-1].TimeCreated = nil
+	kube := newKube(pool(), claim("owned", "uid-owned", ""), claim("by-id", "uid-by-id", "tags-edited"), claim("not-recorded", "uid-x", ""))
 	controller := NewOrphanController(kube, inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk)
 	_, err := controller.Reconcile(t.Context())
 	require.NoError(t, err)
@@ -101,7 +113,7 @@ func TestAClaimCreatedWhileTheCloudIsReadIsNotMissed(t *testing.T) {
 	c := &cloud{}
 	c.add("new", "uid-new", clusterID, noon.Add(-time.Hour), core.InstanceLifecycleStateRunning)
 	clk := testclock.NewFakeClock(noon)
-	kube := newKube()
+	kube := newKube(pool())
 	c.onList = func() { require.NoError(t, kube.Create(t.Context(), claim("new", "uid-new", ""))) }
 	_, err := NewOrphanController(kube, inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk).Reconcile(t.Context())
 	require.NoError(t, err)
@@ -112,7 +124,7 @@ func TestAFailedListTerminatesNothing(t *testing.T) {
 	c := &cloud{err: errors.New("page 2")}
 	c.add("orphan", "uid-gone", clusterID, noon.Add(-time.Hour), core.InstanceLifecycleStateRunning)
 	clk := testclock.NewFakeClock(noon)
-	_, err := NewOrphanController(newKube(), inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk).Reconcile(t.Context())
+	_, err := NewOrphanController(newKube(pool()), inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk).Reconcile(t.Context())
 	require.Error(t, err)
 	require.Empty(t, c.terminated)
 }

@@ -30,17 +30,26 @@ const (
 	orphanInterval = 2 * time.Minute
 )
 
-// OrphanController ends instances of this cluster that no NodeClaim owns, such as those whose launch was never recorded.
+// OrphanController ends instances of this cluster that no NodeClaim owns, such as those whose launch was never recorded, with their
+// volumes and VNICs.
+//
+// Tags can be edited by hand and are copied with instances, so an instance is ended only when all of this holds: its tags carry this
+// cluster's OCID; they carry the UID of a NodePool that this cluster has, or had while this process ran; no NodeClaim has the UID or the
+// name in the tags, the instance's name, or its OCID; and it is old enough. What carries the cluster's OCID and an unknown NodePool, as
+// after a cluster was restored from a backup, is left alone and reported: a leak costs money, a wrong end costs data.
 type OrphanController struct {
 	kube      client.Reader
 	inventory inventory.Provider
 	instances instance.Provider
 	clock     clock.Clock
+
+	nodePools sets.Set[string] // UIDs seen since the start
+	reported  sets.Set[string] // OCIDs of instances left alone
 }
 
 // NewOrphanController makes the controller. kube must read the API server's own state, not a cache that may lag behind.
 func NewOrphanController(kube client.Reader, inv inventory.Provider, instances instance.Provider, clk clock.Clock) *OrphanController {
-	return &OrphanController{kube: kube, inventory: inv, instances: instances, clock: clk}
+	return &OrphanController{kube: kube, inventory: inv, instances: instances, clock: clk, nodePools: sets.New[string](), reported: sets.New[string]()}
 }
 
 // Name is the controller's name in logs and metrics.
@@ -61,26 +70,77 @@ func (c *OrphanController) Reconcile(ctx context.Context) (reconciler.Result, er
 	if err != nil {
 		return reconciler.Result{}, err
 	}
-	claims := &karpv1.NodeClaimList{}
-	if err := c.kube.List(ctx, claims); err != nil {
-		return reconciler.Result{}, fmt.Errorf("listing NodeClaims: %w", err)
-	}
-	owners, providerIDs := sets.New[string](), sets.New[string]()
-	for i := range claims.Items {
-		owners.Insert(string(claims.Items[i].UID))
-		providerIDs.Insert(claims.Items[i].Status.ProviderID)
+	owners, err := c.owners(ctx)
+	if err != nil {
+		return reconciler.Result{}, err
 	}
 	var errs []error
+	left := sets.New[string]()
 	for _, i := range snapshot.All() {
-		// Tags can be edited by hand, so the provider ID counts as ownership as well.
-		if i.Ending() || owners.Has(i.Owner.NodeClaim.UID) || providerIDs.Has(i.ID) || c.clock.Since(i.Created) < orphanAge {
+		if i.Ending() || owners.own(i) || i.Created.IsZero() || c.clock.Since(i.Created) < orphanAge {
+			continue
+		}
+		if !c.nodePools.Has(i.Owner.NodePool.UID) {
+			left.Insert(i.ID)
+			c.report(ctx, i)
 			continue
 		}
 		log.FromContext(ctx).Info("terminating an instance that no NodeClaim owns", "instance", i.ID, "nodeClaim", i.Owner.NodeClaim.Name, "created", i.Created)
-		errs = append(errs, cloudprovider.IgnoreNodeClaimNotFoundError(c.instances.Terminate(ctx, i.ID)))
+		errs = append(errs, c.end(ctx, i))
 	}
+	c.reported = left
+	orphansLeft.Set(float64(left.Len()), nil)
 	if err := errors.Join(errs...); err != nil {
 		return reconciler.Result{}, err
 	}
 	return reconciler.Result{RequeueAfter: orphanInterval}, nil
+}
+
+func (c *OrphanController) end(ctx context.Context, i inventory.Instance) error {
+	err := c.instances.Terminate(ctx, i.ID)
+	if err == nil {
+		orphansTerminated.Inc(nil)
+	}
+	return cloudprovider.IgnoreNodeClaimNotFoundError(err)
+}
+
+// report says once that an instance is left alone.
+func (c *OrphanController) report(ctx context.Context, i inventory.Instance) {
+	if !c.reported.Has(i.ID) {
+		log.FromContext(ctx).Info("an instance carries this cluster's tag, no NodeClaim owns it, and its NodePool is not known here: it is left alone; end it by hand if it is not needed",
+			"instance", i.ID, "name", i.Name, "NodePool", i.Owner.NodePool.String(), "nodeClaim", i.Owner.NodeClaim.Name, "created", i.Created)
+	}
+}
+
+// owners are all that NodeClaims say about which instances are theirs.
+type owners struct{ uids, names, providerIDs sets.Set[string] }
+
+// own says whether any NodeClaim may own the instance. A name counts only for a NodeClaim that has no instance yet.
+func (o owners) own(i inventory.Instance) bool {
+	return o.uids.Has(i.Owner.NodeClaim.UID) || o.providerIDs.Has(i.ID) || o.names.Has(i.Owner.NodeClaim.Name) || o.names.Has(i.Name)
+}
+
+// owners reads the NodeClaims, and notes the NodePools.
+func (c *OrphanController) owners(ctx context.Context) (owners, error) {
+	claims, pools := &karpv1.NodeClaimList{}, &karpv1.NodePoolList{}
+	if err := errors.Join(c.kube.List(ctx, claims), c.kube.List(ctx, pools)); err != nil {
+		return owners{}, fmt.Errorf("listing NodeClaims and NodePools: %w", err)
+	}
+	o := owners{uids: sets.New[string](), names: sets.New[string](), providerIDs: sets.New[string]()}
+	for i := range claims.Items {
+		claim := &claims.Items[i]
+		o.uids.Insert(string(claim.UID))
+		if claim.Status.ProviderID == "" {
+			o.names.Insert(claim.Name)
+		} else {
+			o.providerIDs.Insert(claim.Status.ProviderID)
+		}
+		if uid := inventory.OwnerOf(claim).NodePool.UID; uid != "" {
+			c.nodePools.Insert(uid)
+		}
+	}
+	for i := range pools.Items {
+		c.nodePools.Insert(string(pools.Items[i].UID))
+	}
+	return o, nil
 }

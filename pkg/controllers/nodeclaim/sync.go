@@ -39,16 +39,17 @@ type SyncAPI interface {
 }
 
 // SyncController brings live instances up to date with what their node class can change without a new node: tags and network
-// security groups. It also stamps NodeClaims of another hash version anew.
+// security groups. It also puts ownership tags back that were edited by hand, and stamps NodeClaims of another hash version anew.
 type SyncController struct {
 	kube      client.Client
 	api       SyncAPI
 	inventory inventory.Provider
+	clusterID string
 }
 
-// NewSyncController makes the controller.
-func NewSyncController(kube client.Client, api SyncAPI, inv inventory.Provider) *SyncController {
-	return &SyncController{kube: kube, api: api, inventory: inv}
+// NewSyncController makes the controller of the cluster with this OCID.
+func NewSyncController(kube client.Client, api SyncAPI, inv inventory.Provider, clusterID string) *SyncController {
+	return &SyncController{kube: kube, api: api, inventory: inv, clusterID: clusterID}
 }
 
 // Name is the controller's name in logs and metrics.
@@ -140,10 +141,14 @@ func (c *SyncController) syncTags(ctx context.Context, claim *karpv1.NodeClaim, 
 		applied = appliedTags{} // written by nobody, or by hand: then nothing is removed
 	}
 	freeform, defined := mergedTags(nodeClass, found, applied)
+	if found.TagsEdited {
+		freeform = c.withOwnership(freeform, found.Owner)
+	}
 	if !maps.Equal(freeform, found.FreeformTags) || !equalTags(defined, found.DefinedTags) {
 		if _, err := c.api.UpdateInstanceTags(ctx, found.ID, freeform, defined); err != nil {
 			return err
 		}
+		c.inventory.NoteTags(found.ID, freeform, defined)
 		log.FromContext(ctx).Info("updated tags", "NodeClaim", klog.KObj(claim), "instance", found.ID)
 	}
 	claim.Annotations[v1alpha1.AnnotationAppliedTags] = string(written)
@@ -184,6 +189,15 @@ func mergedTags(nodeClass *v1alpha1.OciNodeClass, found inventory.Instance, appl
 		maps.Copy(defined[namespace], tags)
 	}
 	return freeform, defined
+}
+
+// withOwnership puts the ownership tags back.
+func (c *SyncController) withOwnership(freeform map[string]string, owner inventory.Owner) map[string]string {
+	for _, key := range v1alpha1.OwnTagsByImportance {
+		delete(freeform, key)
+	}
+	all, _ := v1alpha1.WithOwnership(freeform, owner.Tags(c.clusterID))
+	return all
 }
 
 // makeRoom gives up ownership tags that the NodeClaim knows as well, the least important first, when a class has come to have

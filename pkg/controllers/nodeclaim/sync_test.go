@@ -81,7 +81,7 @@ func (s *syncSuite) run() []string {
 	s.t.Helper()
 	require.NoError(s.t, s.inv.Refresh(s.t.Context()))
 	s.account.calls = nil
-	_, err := NewSyncController(s.kube, s.account, s.inv).Reconcile(s.t.Context())
+	_, err := NewSyncController(s.kube, s.account, s.inv, clusterID).Reconcile(s.t.Context())
 	require.NoError(s.t, err)
 	return s.account.calls
 }

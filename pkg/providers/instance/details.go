@@ -120,17 +120,8 @@ func Labels(candidate Candidate) map[string]string {
 }
 
 func ownerOf(r request, candidate Candidate) inventory.Owner {
-	owner := inventory.Owner{
-		NodePool:     inventory.NamedUID{Name: r.nodeClaim.Labels[karpv1.NodePoolLabelKey]},
-		NodeClaim:    inventory.NamedUID{Name: r.nodeClaim.Name, UID: string(r.nodeClaim.UID)},
-		NodeClass:    r.nodeClass.Name,
-		InstanceType: candidate.Type.Name,
-	}
-	for _, ref := range r.nodeClaim.OwnerReferences {
-		if ref.Kind == "NodePool" {
-			owner.NodePool.UID = string(ref.UID)
-		}
-	}
+	owner := inventory.OwnerOf(r.nodeClaim)
+	owner.NodeClass, owner.InstanceType = r.nodeClass.Name, candidate.Type.Name
 	return owner
 }
 

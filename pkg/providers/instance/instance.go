@@ -66,6 +66,9 @@ type Provider interface {
 	Launch(ctx context.Context, r Request) (Launched, error)
 	// Terminate asks OCI to end an instance. It returns Karpenter's NodeClaimNotFoundError once the instance is gone.
 	Terminate(ctx context.Context, id string) error
+	// Find gives an instance of this cluster. It returns Karpenter's NodeClaimNotFoundError only when a fresh list and OCI itself say that
+	// the instance is gone, and another error when it is there but is not this cluster's any more.
+	Find(ctx context.Context, id string) (inventory.Instance, error)
 }
 
 // Launched is an instance together with the candidate it was launched from. Candidate is zero for an instance that was adopted

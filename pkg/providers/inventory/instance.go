@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -33,6 +34,8 @@ type Instance struct {
 	DefinedTags  map[string]map[string]interface{}
 	// Unlisted says that this process launched the instance and that no list has shown it yet.
 	Unlisted bool
+	// TagsEdited says that the ownership tags do not say what the NodeClaim of this instance says; Owner is the NodeClaim's word.
+	TagsEdited bool
 	// WorkRequestID is the launch's work request; known only to the process that launched the instance.
 	WorkRequestID string
 }
@@ -57,6 +60,20 @@ func (n NamedUID) String() string { return n.Name + "/" + n.UID }
 func parseNamedUID(tag string) NamedUID {
 	name, uid, _ := strings.Cut(tag, "/")
 	return NamedUID{Name: name, UID: uid}
+}
+
+// OwnerOf is what a NodeClaim says of itself and its NodePool.
+func OwnerOf(nodeClaim *karpv1.NodeClaim) Owner {
+	owner := Owner{
+		NodePool:  NamedUID{Name: nodeClaim.Labels[karpv1.NodePoolLabelKey]},
+		NodeClaim: NamedUID{Name: nodeClaim.Name, UID: string(nodeClaim.UID)},
+	}
+	for _, ref := range nodeClaim.OwnerReferences {
+		if ref.Kind == "NodePool" {
+			owner.NodePool.UID = string(ref.UID)
+		}
+	}
+	return owner
 }
 
 // Tags are the freeform tags that mark an instance as the owner's, in the cluster with this OCID.
@@ -94,6 +111,27 @@ func FromSDK(raw core.Instance, clusterID string) (Instance, bool) {
 	if clusterID == "" || tags[v1alpha1.TagClusterID] != clusterID {
 		return Instance{}, false
 	}
+	return read(raw, tags), true
+}
+
+// fromClaim reads an instance that a NodeClaim of this cluster names. Tags can be edited by hand, so the NodeClaim's word about the
+// owner counts more than they do. The one exception is a tag of another cluster: such an instance is never ours.
+func fromClaim(raw core.Instance, clusterID string, owner Owner) (Instance, bool) {
+	tags := ownership(raw)
+	if at := tags[v1alpha1.TagClusterID]; clusterID == "" || (at != "" && at != clusterID) {
+		return Instance{}, false
+	}
+	instance := read(raw, tags)
+	if owner.NodePool.UID == "" && owner.NodePool.Name == instance.Owner.NodePool.Name {
+		owner.NodePool.UID = instance.Owner.NodePool.UID // a NodeClaim that outlived its NodePool
+	}
+	owner.NodeClass, owner.InstanceType = cmp.Or(owner.NodeClass, instance.Owner.NodeClass), cmp.Or(owner.InstanceType, instance.Owner.InstanceType)
+	instance.TagsEdited = tags[v1alpha1.TagClusterID] == "" || instance.Owner.NodeClaim != owner.NodeClaim || instance.Owner.NodePool != owner.NodePool
+	instance.Owner = owner
+	return instance, true
+}
+
+func read(raw core.Instance, tags map[string]string) Instance {
 	instance := Instance{
 		ID: oci.Value(raw.Id), Name: oci.Value(raw.DisplayName), State: raw.LifecycleState,
 		AvailabilityDomain: oci.Value(raw.AvailabilityDomain), FaultDomain: oci.Value(raw.FaultDomain),
@@ -111,7 +149,7 @@ func FromSDK(raw core.Instance, clusterID string) (Instance, bool) {
 			instance.Baseline = string(b)
 		}
 	}
-	return instance, true
+	return instance
 }
 
 // ownership reads the ownership tags; those that found no room among the freeform tags stand in the instance's metadata.

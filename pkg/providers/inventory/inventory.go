@@ -15,6 +15,8 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 )
 
 const (
@@ -44,6 +46,8 @@ type Provider interface {
 	NoteLaunched(instance Instance)
 	// NoteTerminating marks an instance whose termination OCI has just accepted.
 	NoteTerminating(id string)
+	// NoteTags replaces the tags of an instance that OCI has just accepted, so that they are not sent again before the next list.
+	NoteTags(id string, freeform map[string]string, defined map[string]map[string]interface{})
 }
 
 // Snapshot is an immutable view of the instances at one moment.
@@ -82,6 +86,11 @@ type Compartments interface {
 	Compartments(ctx context.Context) ([]string, error)
 }
 
+// Claims tells which instances the NodeClaims of this cluster name: owners by the instances' OCIDs. It is asked before each list.
+type Claims interface {
+	Claimed(ctx context.Context) (map[string]Owner, error)
+}
+
 // OneCompartment is a Compartments that never changes.
 type OneCompartment string
 
@@ -94,12 +103,15 @@ func (c OneCompartment) Compartments(context.Context) ([]string, error) {
 type DefaultProvider struct {
 	api          API
 	compartments Compartments
+	claims       Claims // nil: tags alone say whose an instance is
 	clusterID    string
 	clock        clock.Clock
+	made         time.Time
 	flight       singleflight.Group
 	current      atomic.Pointer[Snapshot]
 
 	mu          sync.Mutex // guards what follows and the making of snapshots; never held during a call
+	stale       bool       // said in the log that the list is old
 	listed      map[string]Instance
 	taken       time.Time
 	launched    map[string]noted // not seen in a list yet
@@ -113,11 +125,20 @@ type noted struct {
 
 var _ Provider = (*DefaultProvider)(nil)
 
+// Option changes how a DefaultProvider works.
+type Option func(*DefaultProvider)
+
+// WithClaims makes an instance that a NodeClaim names one of ours also after its tags were edited by hand.
+func WithClaims(claims Claims) Option { return func(p *DefaultProvider) { p.claims = claims } }
+
 // NewProvider makes an empty inventory of the instances that carry the cluster's tag in the compartments.
-func NewProvider(api API, compartments Compartments, clusterID string, clk clock.Clock) *DefaultProvider {
+func NewProvider(api API, compartments Compartments, clusterID string, clk clock.Clock, options ...Option) *DefaultProvider {
 	p := &DefaultProvider{
-		api: api, compartments: compartments, clusterID: clusterID, clock: clk,
+		api: api, compartments: compartments, clusterID: clusterID, clock: clk, made: clk.Now(),
 		listed: map[string]Instance{}, launched: map[string]noted{}, terminating: map[string]noted{},
+	}
+	for _, option := range options {
+		option(p)
 	}
 	p.current.Store(&Snapshot{})
 	return p
@@ -131,7 +152,18 @@ func (p *DefaultProvider) Fresh(ctx context.Context, maxAge time.Duration) (Snap
 	if s := p.Current(); !s.Taken.IsZero() && p.clock.Since(s.Taken) <= maxAge {
 		return s, nil
 	}
-	// A list that someone else began is shared, even though it began a moment before this call: BusyInterval bounds how long.
+	// A list that is under way is shared. When it began too long ago for this caller, one more is taken, which began after the call
+	// however many callers share it.
+	wanted := p.clock.Now().Add(-max(maxAge, 0))
+	s, err := p.shared(ctx)
+	if err == nil && s.Taken.Before(wanted) {
+		s, err = p.shared(ctx)
+	}
+	return s, err
+}
+
+// shared takes a list, or joins the one that is being taken.
+func (p *DefaultProvider) shared(ctx context.Context) (Snapshot, error) {
 	result := p.flight.DoChan("list", func() (any, error) {
 		return p.list(context.WithoutCancel(ctx))
 	})
@@ -179,31 +211,63 @@ func (p *DefaultProvider) NoteTerminating(id string) {
 	p.publish()
 }
 
-func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
-	began := p.clock.Now()
-	compartments, err := p.compartments.Compartments(ctx)
-	if err != nil {
-		return Snapshot{}, fmt.Errorf("finding the compartments of this cluster's instances: %w", err)
-	}
-	listed := map[string]Instance{}
-	for _, compartment := range compartments {
-		raw, err := p.api.ListInstances(ctx, compartment)
-		if err != nil {
-			return Snapshot{}, fmt.Errorf("listing the instances of compartment %s: %w", compartment, err)
-		}
-		for _, r := range raw {
-			if instance, ours := FromSDK(r, p.clusterID); ours {
-				listed[instance.ID] = instance
-			}
-		}
-	}
+// NoteTags implements Provider.
+func (p *DefaultProvider) NoteTags(id string, freeform map[string]string, defined map[string]map[string]interface{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if instance, ok := p.listed[id]; ok {
+		instance.FreeformTags, instance.DefinedTags, instance.TagsEdited = freeform, defined, false
+		p.listed = maps.Clone(p.listed)
+		p.listed[id] = instance
+		p.publish()
+	}
+}
+
+func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
+	began := p.clock.Now()
+	listed, err := p.read(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		return Snapshot{}, p.failed(ctx, err)
+	}
+	p.succeeded(ctx)
 	p.carryOver(listed)
 	p.listed, p.taken = listed, began
 	p.settle(began)
 	p.publish()
 	return p.Current(), nil
+}
+
+// read asks OCI for all pages of all compartments; what fails in part fails as a whole.
+func (p *DefaultProvider) read(ctx context.Context) (map[string]Instance, error) {
+	compartments, err := p.compartments.Compartments(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("finding the compartments of this cluster's instances: %w", err)
+	}
+	claimed := map[string]Owner{}
+	if p.claims != nil {
+		if claimed, err = p.claims.Claimed(ctx); err != nil {
+			return nil, fmt.Errorf("finding the instances that NodeClaims name: %w", err)
+		}
+	}
+	listed := map[string]Instance{}
+	for _, compartment := range compartments {
+		raw, err := p.api.ListInstances(ctx, compartment)
+		if err != nil {
+			return nil, fmt.Errorf("listing the instances of compartment %s: %w", compartment, err)
+		}
+		for _, r := range raw {
+			instance, ours := FromSDK(r, p.clusterID)
+			if owner, named := claimed[oci.Value(r.Id)]; named {
+				instance, ours = fromClaim(r, p.clusterID, owner)
+			}
+			if ours {
+				listed[instance.ID] = instance
+			}
+		}
+	}
+	return listed, nil
 }
 
 // carryOver keeps what only this process knows about instances that are listed again; mu is held.
