@@ -121,13 +121,22 @@ func (f *Filter) markSkipped(pods *corev1.PodList) {
 func mark(p *corev1.Pod) {
 	p.Spec.NodeSelector = nil
 	p.Spec.Volumes = nil
-	p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
-		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-			MatchExpressions: []corev1.NodeSelectorRequirement{{
-				Key: karpv1.NodePoolLabelKey, Operator: corev1.NodeSelectorOpDoesNotExist,
-			}},
-		}}},
-	}}
+	m := &markedAffinity{}
+	m.expressions[0] = corev1.NodeSelectorRequirement{Key: karpv1.NodePoolLabelKey, Operator: corev1.NodeSelectorOpDoesNotExist}
+	m.terms[0].MatchExpressions = m.expressions[:]
+	m.selector.NodeSelectorTerms = m.terms[:]
+	m.node.RequiredDuringSchedulingIgnoredDuringExecution = &m.selector
+	m.affinity.NodeAffinity = &m.node
+	p.Spec.Affinity = &m.affinity
+}
+
+// markedAffinity holds all parts of a mark, so that each of thousands of pods costs one allocation.
+type markedAffinity struct {
+	affinity    corev1.Affinity
+	node        corev1.NodeAffinity
+	selector    corev1.NodeSelector
+	terms       [1]corev1.NodeSelectorTerm
+	expressions [1]corev1.NodeSelectorRequirement
 }
 
 // dropHandedOff leaves out the pods that a usable virtual node takes as soon as they are evicted. Others stay: for a pod that is

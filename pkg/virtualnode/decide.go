@@ -64,13 +64,14 @@ func (f *Filter) decideAt(s *Snapshot, now time.Time, p *corev1.Pod) Decision {
 		}
 		return Decision{Layer: LayerManaged, Rule: RuleNotTolerated, Conflict: conflict}
 	}
-	if feature := firstMatch(f.hard, s, p); feature != nil {
+	r := read(p)
+	if feature := firstMatch(f.hard, s, p, r.has); feature != nil {
 		if stated == LayerVirtual {
 			conflict = ConflictNeedsManaged
 		}
 		return Decision{Layer: LayerManaged, Rule: RuleNeedsManaged, Feature: feature, Conflict: conflict}
 	}
-	cause, err := f.cause(s, now, p)
+	cause, err := f.cause(s, now, p, r.want)
 	if err != nil {
 		return Decision{Layer: LayerManaged, Rule: RuleBadAffinity, Conflict: conflict}
 	}
@@ -124,10 +125,9 @@ func (f *Filter) overflow(d Decision, s *Snapshot, now time.Time, p *corev1.Pod)
 	return Decision{Layer: LayerManaged, Rule: RuleOverflow, Cause: d.Cause, Conflict: d.Conflict}
 }
 
-// cause says why no virtual node runs the pod yet. The error is that of an unreadable affinity.
-func (f *Filter) cause(s *Snapshot, now time.Time, p *corev1.Pod) (Cause, error) {
+// cause says why no virtual node runs the pod, which wants that much, yet. The error is that of an unreadable affinity.
+func (f *Filter) cause(s *Snapshot, now time.Time, p *corev1.Pod, want size) (Cause, error) {
 	var known, matching bool
-	want := demandOf(p)
 	best := len(Causes)
 	for _, n := range s.nodes {
 		if n.forgotten(now, f.config.GracePeriod) {

@@ -21,6 +21,9 @@ const (
 	maxPodStorageBytes = 15 << 30
 )
 
+// largestPod is the size of the largest virtual-node pod.
+var largestPod = size{milliCPU: maxPodMilliCPU, memory: maxPodMemoryBytes}
+
 func isDaemonSetPod(p *corev1.Pod) bool { return ownedBy(p, "apps/v1", "DaemonSet") }
 
 func isStaticPod(p *corev1.Pod) bool { return ownedBy(p, "v1", "Node") }
@@ -110,28 +113,12 @@ func anyResource(p *corev1.Pod, test func(corev1.ResourceName) bool) bool {
 }
 
 func anyIn(list corev1.ResourceList, test func(corev1.ResourceName) bool) bool {
-	if hasOnlyBasics(list) {
-		return false
-	}
 	for name, q := range list {
 		if test(name) && q.Sign() > 0 {
 			return true
 		}
 	}
 	return false
-}
-
-// hasOnlyBasics tells whether a list holds CPU and memory at most, which is so for nearly all; looking two names up costs a fraction
-// of walking a map, and Decide would walk a dozen.
-func hasOnlyBasics(list corev1.ResourceList) bool {
-	basics := 0
-	if _, ok := list[corev1.ResourceCPU]; ok {
-		basics++
-	}
-	if _, ok := list[corev1.ResourceMemory]; ok {
-		basics++
-	}
-	return basics == len(list)
 }
 
 func hasResourceClaims(p *corev1.Pod) bool {

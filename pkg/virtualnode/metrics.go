@@ -16,7 +16,7 @@ import (
 const (
 	metricsNamespace = "karpenter_oke"
 	metricsSubsystem = "virtual_node"
-	metricsInterval  = 10 * time.Second
+	metricsInterval  = 2 * time.Second // shorter than any scrape interval
 )
 
 // Labels of the metrics; all have few values.

@@ -72,9 +72,8 @@ func (c *Config) activeRules(s Severity) []Rule {
 	})
 }
 
-// firstMatch returns the first rule that the pod breaks, or nil.
-func firstMatch(rules []Rule, s *Snapshot, p *corev1.Pod) *Rule {
-	has := traitsOf(p)
+// firstMatch returns the first rule that a pod with these traits breaks, or nil.
+func firstMatch(rules []Rule, s *Snapshot, p *corev1.Pod, has traits) *Rule {
 	for i := range rules {
 		if r := &rules[i]; (r.needs == 0 || r.needs&has != 0) && r.matches(s, p) {
 			return r
@@ -86,8 +85,8 @@ func firstMatch(rules []Rule, s *Snapshot, p *corev1.Pod) *Rule {
 // builtinRules is the table. Rows that decide most pods come first. A row of a feature that OKE has learned can be turned off by
 // name; the bias where sources disagree is towards Hard when a refused pod would not start, else towards Advisory.
 var builtinRules = slices.Concat(placementRules,
-	needing(hasOddResources, resourceRules), needing(hasVolumes, volumeRules), needing(hasMounts, mountRules),
-	podRules, needing(hasPodSecurity|hasSecurity, securityRules), needing(hasPorts|hasProbes, networkRules), advisoryRules)
+	needing(hasOddResources, resourceRules), needing(hasMedia, mediaRules), needing(hasEmptyDirs, emptyDirRules), fileRules,
+	needing(hasOddMounts, mountRules), podRules, needing(hasSecurity, securityRules), networkRules, advisoryRules)
 
 // needing notes on rules the traits without which they cannot hold.
 func needing(t traits, rules []Rule) []Rule {
@@ -102,8 +101,8 @@ var placementRules = []Rule{
 	{Name: "daemonset", Severity: Hard, Message: "belongs to a DaemonSet, which never runs on virtual nodes", Source: sourceComparison, Test: isDaemonSetPod},
 	{Name: "static-pod", Severity: Hard, Message: "is a static pod of one node's kubelet", Source: sourceKubernetes, Test: isStaticPod},
 	{Name: "karpenter-labels", Severity: Hard, Message: "selects labels that only Karpenter's nodes carry", Source: sourceKarpenter, Test: selectsKarpenterLabels},
-	{Name: "resource-claims", Severity: Hard, Message: "claims devices through dynamic resource allocation", Source: sourceKubernetes, Test: hasResourceClaims},
-	{Name: "too-large", Severity: Hard, Message: "is larger than the largest virtual-node pod (128 vCPUs, 1 TiB)", Source: sourceResources, Test: isTooLarge},
+	{Name: "resource-claims", Severity: Hard, Message: "claims devices through dynamic resource allocation", Source: sourceKubernetes, Test: hasResourceClaims, needs: hasOddResources},
+	{Name: "too-large", Severity: Hard, Message: "is larger than the largest virtual-node pod (128 vCPUs, 1 TiB)", Source: sourceResources, Test: isTooLarge, needs: isLarge},
 	{Name: "windows", Severity: Hard, Message: "needs Windows", Source: sourceComparison, Test: isWindows},
 	{Name: "runtime-class", Severity: Hard, Message: "names a RuntimeClass or carries its overhead", Source: sourceComparison, Test: hasRuntimeClass},
 }
@@ -114,7 +113,7 @@ var resourceRules = []Rule{
 	{Name: "ephemeral-storage", Severity: Hard, Message: "asks for more ephemeral storage than the 15 GB that a virtual-node pod has", Source: sourceResources, Test: wantsTooMuchStorage},
 }
 
-var volumeRules = []Rule{
+var mediaRules = []Rule{
 	{Name: "file-storage-claim", Severity: Hard, Message: "mounts a File Storage claim, which OKE accepts on virtual nodes since 2026-08; turn this rule off where yours do", Source: sourceRelease,
 		Test: func(*corev1.Pod) bool { return false }, claims: mountsFileStorage},
 	{Name: "persistent-volume-claim", Severity: Hard, Message: "mounts a PersistentVolumeClaim", Source: sourceComparison, Test: hasPVC, claims: mountsOtherClaim},
@@ -122,10 +121,16 @@ var volumeRules = []Rule{
 	{Name: "host-path", Severity: Hard, Message: "mounts a hostPath volume", Source: sourceComparison, Test: hasHostPath},
 	{Name: "network-volume", Severity: Hard, Message: "mounts an nfs, iscsi or cephfs volume", Source: sourceComparison, Test: hasNetworkVolume},
 	{Name: "other-volume", Severity: Hard, Message: "mounts a volume of a kind that virtual nodes do not have", Source: sourceComparison, Test: hasOtherVolume},
+}
+
+var emptyDirRules = []Rule{
 	{Name: "several-empty-dirs", Severity: Hard, Message: "has more than one emptyDir volume", Source: sourceComparison, Test: hasSeveralEmptyDirs},
 	{Name: "empty-dir-size-limit", Severity: Hard, Message: "limits the size of an emptyDir", Source: sourceComparison, Test: hasEmptyDirSizeLimit},
 	{Name: "empty-dir-medium", Severity: Hard, Message: "uses an emptyDir medium other than memory", Source: sourceComparison, Test: hasEmptyDirMedium},
-	{Name: "file-modes", Severity: Hard, Message: "sets volume file modes other than 0644", Source: sourceComparison, Test: hasFileModes},
+}
+
+var fileRules = []Rule{
+	{Name: "file-modes", Severity: Hard, Message: "sets volume file modes other than 0644", Source: sourceComparison, Test: hasFileModes, needs: hasFiles},
 }
 
 var mountRules = []Rule{
@@ -134,8 +139,8 @@ var mountRules = []Rule{
 }
 
 var podRules = []Rule{
-	{Name: "volume-devices", Severity: Hard, Message: "uses raw block volumes", Source: sourceComparison, Test: hasVolumeDevices},
-	{Name: "downward-api-resources", Severity: Hard, Message: "reads container resources through the downward API", Source: sourceComparison, Test: readsResourceFields},
+	{Name: "volume-devices", Severity: Hard, Message: "uses raw block volumes", Source: sourceComparison, Test: hasVolumeDevices, needs: hasDevices},
+	{Name: "downward-api-resources", Severity: Hard, Message: "reads container resources through the downward API", Source: sourceComparison, Test: readsResourceFields, needs: hasEnv | hasFiles},
 	{Name: "init-containers", Severity: Hard, Message: "has init or sidecar containers", Source: sourceComparison, Test: hasInitContainers},
 	{Name: "ephemeral-containers", Severity: Hard, Message: "has ephemeral containers", Source: sourceComparison, Test: hasEphemeralContainers},
 	{Name: "host-network", Severity: Hard, Message: "uses the host's network", Source: sourceComparison, Test: usesHostNetwork},
@@ -156,9 +161,9 @@ var securityRules = []Rule{
 }
 
 var networkRules = []Rule{
-	{Name: "host-port", Severity: Hard, Message: "opens a host port", Source: sourceComparison, Test: hasHostPort},
-	{Name: "grpc-probe", Severity: Hard, Message: "has a gRPC probe", Source: sourceComparison, Test: hasGRPCProbe},
-	{Name: "node-port-range", Severity: Hard, Message: "listens in the NodePort range 30000-32767", Source: sourceComparison, Test: listensInNodePortRange},
+	{Name: "host-port", Severity: Hard, Message: "opens a host port", Source: sourceComparison, Test: hasHostPort, needs: hasPorts},
+	{Name: "grpc-probe", Severity: Hard, Message: "has a gRPC probe", Source: sourceComparison, Test: hasGRPCProbe, needs: hasProbes},
+	{Name: "node-port-range", Severity: Hard, Message: "listens in the NodePort range 30000-32767", Source: sourceComparison, Test: listensInNodePortRange, needs: hasPorts},
 }
 
 var advisoryRules = []Rule{

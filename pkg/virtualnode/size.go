@@ -27,33 +27,12 @@ func roomOf(list corev1.ResourceList) size {
 	return room
 }
 
-// demandOf is what kube-scheduler sets aside for the pod's containers: requests, and limits where only these are set. Init containers
-// are left out, because a pod that has them is never a virtual node's. It is 0 for no pod.
+// demandOf is what kube-scheduler sets aside for the pod; 0 for no pod.
 func demandOf(p *corev1.Pod) size {
 	if p == nil {
 		return size{}
 	}
-	var sum size
-	for i := range p.Spec.Containers {
-		sum = sum.plus(requested(&p.Spec.Containers[i].Resources))
-	}
-	if r := p.Spec.Resources; r != nil {
-		whole := requested(r)
-		sum = size{milliCPU: max(sum.milliCPU, whole.milliCPU), memory: max(sum.memory, whole.memory)}
-	}
-	return sum
-}
-
-func requested(r *corev1.ResourceRequirements) size {
-	return size{milliCPU: requestOf(r, corev1.ResourceCPU), memory: requestOf(r, corev1.ResourceMemory)}
-}
-
-func requestOf(r *corev1.ResourceRequirements, name corev1.ResourceName) int64 {
-	q, ok := r.Requests[name]
-	if !ok {
-		q = r.Limits[name]
-	}
-	return amount(q, name)
+	return read(p).want
 }
 
 func (s size) plus(o size) size {
@@ -62,6 +41,10 @@ func (s size) plus(o size) size {
 
 func (s size) minus(o size) size {
 	return size{milliCPU: subtract(s.milliCPU, o.milliCPU), memory: subtract(s.memory, o.memory)}
+}
+
+func (s size) max(o size) size {
+	return size{milliCPU: max(s.milliCPU, o.milliCPU), memory: max(s.memory, o.memory)}
 }
 
 // fits tells whether the size goes into a room.

@@ -242,6 +242,9 @@ func (s *Snapshot) countIf(matches func(*virtualNode) bool, now time.Time, grace
 
 func tolerates(tolerations []corev1.Toleration, taint *corev1.Taint) bool {
 	for i := range tolerations {
+		if key := tolerations[i].Key; key != "" && key != taint.Key {
+			continue // as Kubernetes' own test says of most, at a fraction of the price
+		}
 		if tolerations[i].ToleratesTaint(logr.Discard(), taint, true) {
 			return true
 		}
