@@ -21,6 +21,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
+	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
 //go:embed testdata/cluster.yaml
@@ -42,7 +43,7 @@ func start(t *testing.T, args ...string) *suite {
 	none := 0
 	e, err := environment.Start(t.Context(), environment.Options{
 		Name: "test-layers", Controller: true, FixedNodes: &none, SystemNodes: &none, Say: func(line string) { t.Log(line) },
-		ControllerArgs: args,
+		ControllerArgs: args, OCISim: ocisim.Options{ProvisioningDelay: 500 * time.Millisecond, TerminationDelay: 500 * time.Millisecond},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -72,13 +73,16 @@ func start(t *testing.T, args ...string) *suite {
 // eventually waits until ask finds nothing missing any more.
 func (s *suite) eventually(what string, ask func() (missing string)) {
 	s.Helper()
-	deadline := time.Now().Add(patience)
+	start := time.Now()
 	for {
 		missing := ask()
 		if missing == "" {
+			if waited := time.Since(start); waited > time.Second {
+				s.Logf("waited %.1f s for %s", waited.Seconds(), what)
+			}
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Since(start) > patience {
 			require.FailNow(s.T, "waited for "+what, missing)
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -112,13 +116,13 @@ func (s *suite) remove(namespace string, names ...string) {
 		p := &corev1.Pod{}
 		p.Name, p.Namespace = name, namespace
 		require.NoError(s.T, client.IgnoreNotFound(s.e.Client().Delete(s.Context(), p)))
-		s.eventually("pod "+name+" to go", func() string {
-			if err := s.e.Client().Get(s.Context(), client.ObjectKeyFromObject(p), p); err != nil {
-				return lo.Ternary(client.IgnoreNotFound(err) == nil, "", fmt.Sprint(err))
-			}
-			return "it is there"
-		})
 	}
+	s.eventually("the pods to go", func() string {
+		list := &corev1.PodList{}
+		require.NoError(s.T, s.e.Client().List(s.Context(), list, client.InNamespace(namespace)))
+		left := lo.FilterMap(list.Items, func(p corev1.Pod, _ int) (string, bool) { return p.Name, lo.Contains(names, p.Name) })
+		return strings.Join(left, ", ")
+	})
 }
 
 // nodeOf waits until the pod runs and returns its node.
