@@ -19,7 +19,7 @@ const (
 )
 
 var (
-	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine, workrequests, clusterplacementgroups or keymanagement."}
+	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine, workrequests, clusterplacementgroups, keymanagement or limits."}
 	operationLabel = opmetrics.Label{Name: labelOperation, Help: "OCI API operation, such as LaunchInstance."}
 	codeLabel      = opmetrics.Label{Name: labelCode, Help: "HTTP status, or none when there was no answer."}
 	verbLabel      = opmetrics.Label{Name: labelVerb, Help: "What shares a limit within a service: read, write or launch."}

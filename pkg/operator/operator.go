@@ -40,6 +40,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/quota"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
@@ -75,6 +76,8 @@ type Operator struct {
 	Instances     instance.Provider
 	CloudProvider *cloudprovider.CloudProvider
 	Filter        *virtualnode.Filter
+	Tenancy       *oci.Tenancy    // nil when the credentials name none
+	Limits        *quota.Provider // nil without a Tenancy
 
 	priceRefresh time.Duration
 	namespace    string // of the controller's own objects
@@ -127,6 +130,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	if err := replaceMetric(op.Inventory.AgeMetric()); err != nil {
 		return nil, fmt.Errorf("registering the metric of the inventory's age: %w", err)
 	}
+	op.readTenancy(ctx, opts.CompartmentID)
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: core.GetClient(), OCI: client, Cluster: op.Cluster, Images: op.Images, Network: op.Network, Placement: op.Placement,
 		Bootstrap: instance.BootstrapCheck{Cluster: op.Cluster}, Launches: op.Launches, CompartmentID: opts.CompartmentID, Clock: core.Clock,
@@ -218,6 +222,7 @@ func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controlle
 		breaker.NewPurchasesController(o.GetClient(), purchases, o.Breaker),
 		breaker.NewVerdictsController(o.GetClient(), o.EventRecorder, purchases, o.Breaker, o.Filter, o.Clock),
 	}
+	all = append(all, o.limitControllers()...)
 	if o.PriceFeed != nil {
 		all = append(all, refresh.NewController(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
 	}

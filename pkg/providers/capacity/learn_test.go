@@ -107,11 +107,11 @@ func TestWhatAnAcceptedLaunchThatFailedLaterTeaches(t *testing.T) {
 func TestLimitNamesAreFoundInMessages(t *testing.T) {
 	for message, want := range map[string][]string{
 		"The following service limits were exceeded: standard-a1-memory-count, standard-a1-core-count. Request a service limit increase": {"standard-a1-memory-count", "standard-a1-core-count"},
-		"exceeded: standard-a1-core-regional-count, standard-a1-core-regional-count":                                                      {"standard-a1-core-regional-count"},
-		"exceeded: total-free-storage-gb-regional.": {"total-free-storage-gb-regional"},
-		"Exceeded: GPU-A10-Count":                   {"gpu-a10-count"},
-		"you can count on it":                       nil,
-		"":                                          nil,
+		"exceeded: standard-a1-core-regional-count, standard-a1-core-regional-count":                                                     {"standard-a1-core-regional-count"},
+		"exceeded: total-free-storage-gb-regional.":                                                                                      {"total-free-storage-gb-regional"},
+		"Exceeded: GPU-A10-Count": {"gpu-a10-count"},
+		"you can count on it":     nil,
+		"":                        nil,
 	} {
 		require.ElementsMatch(t, want, capacity.LimitNames(message), message)
 	}

@@ -30,12 +30,12 @@ func (u *Unavailable) Replace(source string, marks []Entry, until time.Time) {
 
 // replaceOf replaces the marks of one source for one shape; the lock is held. Readers see a change only where there is one.
 func (u *Unavailable) replaceOf(source, shape string, next []Entry) {
-	var before, others []Entry
+	var before, all []Entry
 	for _, e := range u.marks[shape] {
 		if e.source == source {
 			before = append(before, e)
 		} else {
-			others = append(others, e)
+			all = append(all, e)
 		}
 	}
 	if len(before)+len(next) == 0 {
@@ -44,7 +44,7 @@ func (u *Unavailable) replaceOf(source, shape string, next []Entry) {
 	if !slices.EqualFunc(before, next, func(a, b Entry) bool { return a.same(b) }) {
 		u.touch(shape)
 	}
-	if all := append(others, next...); len(all) > 0 {
+	if all = append(all, next...); len(all) > 0 {
 		u.marks[shape] = all
 	} else {
 		delete(u.marks, shape)

@@ -26,6 +26,8 @@ const (
 	ReasonLimitExceeded     Reason = "LimitExceeded"
 	ReasonQuotaExceeded     Reason = "QuotaExceeded"
 	ReasonShapeNotFound     Reason = "ShapeNotFound"
+	// ReasonLimitReached is found out before a launch: what is left of a service limit is less than the offering takes.
+	ReasonLimitReached Reason = "LimitReached"
 )
 
 // Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, an empty field means all: a zero size every size and
@@ -206,6 +208,11 @@ func (u *Unavailable) Entries() []Entry {
 			cmp.Compare(a.Reservation, b.Reservation), cmp.Compare(a.Limit, b.Limit))
 	})
 	return entries
+}
+
+// Learned is Entries without the marks of sources: what failed launches have taught.
+func (u *Unavailable) Learned() []Entry {
+	return slices.DeleteFunc(u.Entries(), func(e Entry) bool { return e.source != "" })
 }
 
 // expire drops marks whose time is over. The common case costs one atomic read and the clock.

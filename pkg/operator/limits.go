@@ -1,0 +1,37 @@
+package operator
+
+import (
+	"context"
+
+	"github.com/awslabs/operatorpkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/quota"
+)
+
+// readTenancy prepares what OCI answers for the whole tenancy: service limits and capacity reports. The controller works without.
+func (o *Operator) readTenancy(ctx context.Context, compartmentID string) {
+	tenancy, err := o.OCI.Tenancy()
+	if err != nil {
+		log.FromContext(ctx).Error(err, "service limits and capacity reports are not read")
+		return
+	}
+	o.Tenancy = tenancy
+	o.Limits = quota.New(quota.Dependencies{
+		API: tenancy, Shapes: o.Shapes, Inventory: o.Inventory, Unavailable: o.Unavailable, Clock: o.Clock, CompartmentID: compartmentID,
+	})
+}
+
+func (o *Operator) limitControllers() []controller.Controller {
+	if o.Limits == nil {
+		return nil
+	}
+	return []controller.Controller{refresh.NewController(refresh.Task{
+		Name: "refresh.limits", Every: refresh.Fixed(quota.Interval), Spread: true,
+		Do: func(ctx context.Context) error {
+			o.Limits.Refresh(ctx)
+			return nil
+		},
+	})}
+}
