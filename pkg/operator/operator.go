@@ -213,7 +213,7 @@ func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controlle
 		nodeclass.NewNodesController(o.GetClient()),
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
-		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable),
+		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock),
 		nodeclaim.NewLabelsController(o.GetClient()),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),
 		o.InUse,

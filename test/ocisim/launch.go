@@ -26,6 +26,7 @@ type instance struct {
 	terminated       time.Time
 	listedFrom       time.Time
 	reason           string
+	console          string // what was set to stand on the serial console
 	privateIP        string
 	subnetID         string
 	computeClusterID string

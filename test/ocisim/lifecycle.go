@@ -128,6 +128,11 @@ func (s *Simulator) purge(id string) {
 			s.state.bootLinks.remove(*link.Id)
 		}
 	}
+	for _, h := range s.state.consoles.all() {
+		if *h.model.InstanceId == id {
+			s.state.consoles.remove(*h.model.Id)
+		}
+	}
 	if boot, there := s.state.bootVolumes.get(i.bootVolumeID); there && boot.LifecycleState == core.BootVolumeLifecycleStateTerminated {
 		s.state.bootVolumes.remove(i.bootVolumeID)
 	}

@@ -51,7 +51,7 @@ func New(o Options) (*Simulator, error) {
 func operations() []operation {
 	var all []operation
 	for _, service := range [][]operation{
-		instanceOperations(), shapeOperations(), imageOperations(), attachmentOperations(), volumeOperations(), capacityOperations(), reservationOperations(),
+		instanceOperations(), consoleOperations(), shapeOperations(), imageOperations(), attachmentOperations(), volumeOperations(), capacityOperations(), reservationOperations(),
 		maintenanceOperations(), workRequestOperations(), networkOperations(), vnicOperations(), identityOperations(), clusterOperations(),
 		virtualNodeOperations(), limitOperations(), priceOperations(), placementOperations(), keyOperations(), ipInventoryOperations(),
 	} {

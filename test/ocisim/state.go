@@ -31,6 +31,7 @@ type state struct {
 	images          *table[core.Image]
 	instances       *table[*instance]
 	workRequests    *table[*workRequest]
+	consoles        *table[*consoleHistory]
 	vcns            *table[core.Vcn]
 	subnets         *table[*subnet]
 	nsgs            *table[core.NetworkSecurityGroup]
@@ -67,7 +68,7 @@ type workRequest struct {
 func newState(o Options, w World, now time.Time) (*state, error) {
 	st := &state{
 		born: now, tokens: newRetryTokens(o.RetryTokenTTL), compartments: newTable[identity.Compartment](), absentShapes: map[string]bool{},
-		images: newTable[core.Image](), instances: newTable[*instance](), workRequests: newTable[*workRequest](), vcns: newTable[core.Vcn](),
+		images: newTable[core.Image](), instances: newTable[*instance](), workRequests: newTable[*workRequest](), consoles: newTable[*consoleHistory](), vcns: newTable[core.Vcn](),
 		subnets: newTable[*subnet](), nsgs: newTable[core.NetworkSecurityGroup](), vnics: newTable[*vnic](),
 		vnicLinks: newTable[*core.VnicAttachment](), privateIPs: newTable[*core.PrivateIp](), bootVolumes: newTable[*core.BootVolume](),
 		bootLinks: newTable[*core.BootVolumeAttachment](), volumes: newTable[*core.Volume](), volumeLinks: newTable[*volumeLink](),

@@ -19,6 +19,7 @@ type Region struct {
 	Client *oci.Client
 	URL    string
 	t      testing.TB
+	image  string
 }
 
 // Start runs a simulator for the length of the test. Unless the options say otherwise, an instance starts and ends at once.

@@ -11,7 +11,9 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	controllerruntime "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -19,9 +21,9 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/events"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
-	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
@@ -29,25 +31,40 @@ import (
 // inventory's BusyInterval while there are any, and nothing otherwise.
 const launchWatchInterval = 2 * time.Second
 
-// WorkRequests tells why an accepted launch failed later.
-type WorkRequests interface {
+const (
+	launchOperation = "LaunchInstance" // as work requests call it
+	// endedEarlyFor is how long an offering is avoided whose instance ended early without a reason: as long as one without capacity.
+	endedEarlyFor = 3 * time.Minute
+)
+
+// LaunchWatchAPI is what this controller asks OCI.
+type LaunchWatchAPI interface {
+	FindWorkRequests(ctx context.Context, compartmentID string, ids sets.Set[string]) (map[string]workrequests.WorkRequestSummary, error)
+	WorkRequestsOf(ctx context.Context, compartmentID, resourceID string) ([]workrequests.WorkRequestSummary, error)
 	WorkRequestErrors(ctx context.Context, id string) ([]workrequests.WorkRequestError, error)
+	ConsoleAPI
 }
 
-// LaunchWatchController finds launches that OCI accepted and that failed afterwards: the instance ends before its node has
-// registered. The NodeClaim is deleted with the reason, and the offering marked, so that the next one goes elsewhere. Without
-// it the pods would wait for core's registration deadline of 15 minutes.
+// LaunchWatchController finds launches that OCI accepted and that failed afterwards: the work request fails, or the instance ends before
+// its node has registered. The NodeClaim is deleted with the reason, and the offering marked, so that the next one goes elsewhere. Without
+// it the pods would wait for core's registration deadline of 15 minutes. An instance that runs and does not register is left to that
+// deadline; shortly before it an event shows the end of what the instance wrote to its console.
 type LaunchWatchController struct {
-	kube         client.Client
-	recorder     events.Recorder
-	inventory    inventory.Provider
-	workRequests WorkRequests
-	unavailable  *capacity.Unavailable
+	kube        client.Client
+	recorder    events.Recorder
+	inventory   inventory.Provider
+	api         LaunchWatchAPI
+	unavailable *capacity.Unavailable
+	requests    *launchRequests
+	consoles    *consoles
 }
 
 // NewLaunchWatchController makes the controller.
-func NewLaunchWatchController(kube client.Client, recorder events.Recorder, inv inventory.Provider, workRequests WorkRequests, unavailable *capacity.Unavailable) *LaunchWatchController {
-	return &LaunchWatchController{kube: kube, recorder: recorder, inventory: inv, workRequests: workRequests, unavailable: unavailable}
+func NewLaunchWatchController(kube client.Client, recorder events.Recorder, inv inventory.Provider, api LaunchWatchAPI, unavailable *capacity.Unavailable, clk clock.Clock) *LaunchWatchController {
+	return &LaunchWatchController{
+		kube: kube, recorder: recorder, inventory: inv, api: api, unavailable: unavailable,
+		requests: newLaunchRequests(api, clk), consoles: newConsoles(api, recorder, clk),
+	}
 }
 
 // Name is the controller's name in logs and metrics.
@@ -77,28 +94,44 @@ func (c *LaunchWatchController) Reconcile(ctx context.Context) (reconciler.Resul
 	if err != nil {
 		return reconciler.Result{}, err
 	}
-	var errs []error
+	launches := []launch{}
 	for i := range young {
-		claim := &young[i]
-		if found, known := snapshot.Get(claim.Status.ProviderID); known && found.Ending() {
-			errs = append(errs, c.giveUp(ctx, claim, found))
+		if found, known := snapshot.Get(young[i].Status.ProviderID); known {
+			launches = append(launches, launch{claim: &young[i], instance: found})
 		}
 	}
+	c.requests.poll(ctx, launches)
+	var errs []error
+	for _, l := range launches {
+		if l.instance.Ending() || c.requests.failed(l.instance) {
+			errs = append(errs, c.giveUp(ctx, l.claim, l.instance))
+		}
+	}
+	c.consoles.look(ctx, launches)
 	if err := errors.Join(errs...); err != nil {
 		return reconciler.Result{}, err
 	}
 	return reconciler.Result{RequeueAfter: launchWatchInterval}, nil
 }
 
-// giveUp deletes a NodeClaim whose instance ended before it became a node.
+// launch is a NodeClaim whose node has not registered, and its instance.
+type launch struct {
+	claim    *karpv1.NodeClaim
+	instance inventory.Instance
+}
+
+// giveUp deletes a NodeClaim whose instance failed before it became a node.
 func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeClaim, found inventory.Instance) error {
-	reason := "the instance ended before its node registered"
+	offering := capacity.Offering{
+		Shape: found.Shape, OCPUs: found.OCPUs, MemoryGB: found.MemoryGB, Baseline: found.Baseline,
+		Zone: oci.Zone(found.AvailabilityDomain), CapacityType: found.CapacityType, Reservation: claim.Labels[v1alpha1.LabelCapacityReservationID],
+	}
+	reason := "it ended before its node registered, and OCI does not say why"
 	if cause := c.cause(ctx, found); cause != nil {
 		reason = cause.Error()
-		instance.MarkUnavailable(ctx, c.unavailable, capacity.Offering{
-			Shape: found.Shape, OCPUs: found.OCPUs, MemoryGB: found.MemoryGB, Baseline: found.Baseline,
-			Zone: oci.Zone(found.AvailabilityDomain), CapacityType: found.CapacityType,
-		}, cause)
+		c.unavailable.Learn(ctx, offering, cause)
+	} else {
+		c.unavailable.MarkUnavailable(ctx, capacity.ReasonEndedEarly, offering, endedEarlyFor)
 	}
 	log.FromContext(ctx).Info("launch failed after OCI had accepted it", "NodeClaim", klog.KObj(claim), "instance", found.ID, "state", found.State, "reason", reason)
 	c.recorder.Publish(events.Event{
@@ -111,14 +144,34 @@ func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeCl
 	return nil
 }
 
-// cause reads the launch's work request; nil when it is not known or did not fail. Only this process's own launches have one.
+// cause reads why the launch failed from its work request; nil when OCI does not say.
 func (c *LaunchWatchController) cause(ctx context.Context, found inventory.Instance) error {
-	if found.WorkRequestID == "" {
+	id := found.WorkRequestID
+	if id == "" { // launched by an earlier process
+		id = c.failedLaunchOf(ctx, found)
+	}
+	if id == "" {
 		return nil
 	}
-	failures, err := c.workRequests.WorkRequestErrors(ctx, found.WorkRequestID)
-	if err != nil || len(failures) == 0 {
+	failures, err := c.api.WorkRequestErrors(ctx, id)
+	if err != nil {
+		log.FromContext(ctx).Info("OCI does not tell why a launch failed", "instance", found.ID, "workRequest", id, "error", err.Error())
 		return nil
 	}
-	return oci.NewAsyncError("LaunchInstance", oci.Value(failures[0].Code), oci.Value(failures[0].Message))
+	if len(failures) == 0 {
+		return nil
+	}
+	return oci.NewAsyncError(launchOperation, oci.Value(failures[0].Code), oci.Value(failures[0].Message))
+}
+
+func (c *LaunchWatchController) failedLaunchOf(ctx context.Context, found inventory.Instance) string {
+	requests, err := c.api.WorkRequestsOf(ctx, found.CompartmentID, found.ID)
+	if err != nil {
+		log.FromContext(ctx).Info("OCI does not tell an instance's work requests", "instance", found.ID, "error", err.Error())
+		return ""
+	}
+	failed, _ := lo.Find(requests, func(r workrequests.WorkRequestSummary) bool {
+		return oci.Value(r.OperationType) == launchOperation && r.Status == workrequests.WorkRequestSummaryStatusFailed
+	})
+	return oci.Value(failed.Id)
 }

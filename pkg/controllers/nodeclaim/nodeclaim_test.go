@@ -8,7 +8,6 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
-	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,10 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
-	"sigs.k8s.io/karpenter/pkg/test"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
-	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
@@ -37,7 +34,6 @@ type cloud struct {
 	instances  []core.Instance
 	err        error
 	terminated []string
-	failures   []workrequests.WorkRequestError
 	onList     func()
 }
 
@@ -51,10 +47,6 @@ func (c *cloud) ListInstances(context.Context, string) ([]core.Instance, error) 
 func (c *cloud) Terminate(_ context.Context, id string) error {
 	c.terminated = append(c.terminated, id)
 	return nil
-}
-
-func (c *cloud) WorkRequestErrors(context.Context, string) ([]workrequests.WorkRequestError, error) {
-	return c.failures, nil
 }
 
 func (c *cloud) add(id, claimUID, cluster string, created time.Time, state core.InstanceLifecycleStateEnum) {
@@ -127,49 +119,6 @@ func TestAFailedListTerminatesNothing(t *testing.T) {
 	_, err := NewOrphanController(newKube(pool()), inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk), c, clk).Reconcile(t.Context())
 	require.Error(t, err)
 	require.Empty(t, c.terminated)
-}
-
-func launchWatch(t *testing.T, c *cloud, claims ...client.Object) (client.Client, *capacity.Unavailable, *test.EventRecorder) {
-	t.Helper()
-	clk := testclock.NewFakeClock(noon)
-	inv := inventory.NewProvider(c, inventory.OneCompartment("compartment"), clusterID, clk)
-	for _, raw := range c.instances {
-		i, _ := inventory.FromSDK(raw, clusterID)
-		i.WorkRequestID = "wr"
-		inv.NoteLaunched(i)
-	}
-	require.NoError(t, inv.Refresh(t.Context()))
-	kube, unavailable, recorder := newKube(claims...), capacity.NewUnavailable(clk), test.NewEventRecorder()
-	_, err := NewLaunchWatchController(kube, recorder, inv, c, unavailable).Reconcile(t.Context())
-	require.NoError(t, err)
-	return kube, unavailable, recorder
-}
-
-func TestALaunchThatFailsLateIsGivenUpWithItsReason(t *testing.T) {
-	c := &cloud{failures: []workrequests.WorkRequestError{{Code: common.String("InternalError"), Message: common.String("Out of host capacity.")}}}
-	c.add("failed", "uid-a", clusterID, noon, core.InstanceLifecycleStateTerminated)
-	kube, unavailable, recorder := launchWatch(t, c, claim("a", "uid-a", "failed"))
-	require.True(t, isGone(kube.Get(t.Context(), client.ObjectKey{Name: "a"}, &karpv1.NodeClaim{})))
-	_, ruledOut := unavailable.IsUnavailable(capacity.Offering{Shape: "VM.Standard.E5.Flex", OCPUs: 2, MemoryGB: 16, Zone: "PHX-AD-1", CapacityType: karpv1.CapacityTypeOnDemand})
-	require.True(t, ruledOut, "the next NodeClaim goes elsewhere")
-	require.Contains(t, recorder.Events()[0].Message, "Out of host capacity.")
-}
-
-func TestANodeThatRegisteredIsNotALaunchThatFailed(t *testing.T) {
-	c := &cloud{}
-	c.add("ended", "uid-a", clusterID, noon, core.InstanceLifecycleStateTerminated)
-	registered := claim("a", "uid-a", "ended")
-	registered.StatusConditions().SetTrue(karpv1.ConditionTypeRegistered)
-	kube, _, _ := launchWatch(t, c, registered)
-	require.NoError(t, kube.Get(t.Context(), client.ObjectKey{Name: "a"}, &karpv1.NodeClaim{}))
-}
-
-func TestALaunchUnderWayIsLeftAlone(t *testing.T) {
-	c := &cloud{}
-	c.add("starting", "uid-a", clusterID, noon, core.InstanceLifecycleStateProvisioning)
-	kube, unavailable, _ := launchWatch(t, c, claim("a", "uid-a", "starting"))
-	require.NoError(t, kube.Get(t.Context(), client.ObjectKey{Name: "a"}, &karpv1.NodeClaim{}))
-	require.Empty(t, unavailable.Entries())
 }
 
 func isGone(err error) bool { return client.IgnoreNotFound(err) == nil && err != nil }

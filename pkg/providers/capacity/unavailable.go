@@ -28,6 +28,8 @@ const (
 	ReasonShapeNotFound     Reason = "ShapeNotFound"
 	// ReasonLimitReached is found out before a launch: what is left of a service limit is less than the offering takes.
 	ReasonLimitReached Reason = "LimitReached"
+	// ReasonEndedEarly: an accepted launch ended before its node registered, and OCI does not say why.
+	ReasonEndedEarly Reason = "EndedEarly"
 )
 
 // Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, an empty field means all: a zero size every size and

@@ -275,11 +275,6 @@ func (p *DefaultProvider) learn(ctx context.Context, nodeClaim *karpv1.NodeClaim
 	}
 }
 
-// MarkUnavailable notes that an offering could not be had, when that is what the error says.
-func MarkUnavailable(ctx context.Context, unavailable *capacity.Unavailable, o capacity.Offering, err error) {
-	unavailable.Learn(ctx, o, err)
-}
-
 // offeringOf is the launch of a candidate at its fitted size, in a fault domain of OCI's choice.
 func offeringOf(candidate Candidate, fit *instancetype.Fit) capacity.Offering {
 	o := capacity.Offering{

@@ -30,7 +30,6 @@ type region struct {
 	t     *testing.T
 	clock *testclock.FakeClock
 	inv   *inventory.DefaultProvider
-	image string
 	owned map[string]inventory.Owner
 }
 
@@ -40,11 +39,6 @@ func (r *region) Claimed(context.Context) (map[string]inventory.Owner, error) { 
 func newRegion(t *testing.T, options ocisim.Options) *region {
 	t.Helper()
 	r := &region{Region: ocitest.Start(t, options), t: t, clock: testclock.NewFakeClock(time.Now()), owned: map[string]inventory.Owner{}}
-	images, err := r.Client.ListImages(t.Context(), r.World.ImageCompartmentID)
-	require.NoError(t, err)
-	image, found := lo.Find(images, func(i core.Image) bool { return !strings.Contains(oci.Value(i.DisplayName), "aarch64") })
-	require.True(t, found)
-	r.image = oci.Value(image.Id)
 	r.inv = r.newInventory()
 	return r
 }
@@ -63,15 +57,7 @@ func owner(name string) inventory.Owner {
 
 func (r *region) launch(name string, tags map[string]string) string {
 	r.t.Helper()
-	shapeName := "VM.Standard.E5.Flex"
-	launched, _, err := r.Client.LaunchInstance(r.t.Context(), core.LaunchInstanceDetails{
-		AvailabilityDomain: &r.World.ADs[0], CompartmentId: &r.World.CompartmentID, Shape: &shapeName, DisplayName: &name,
-		ShapeConfig:       &core.LaunchInstanceShapeConfigDetails{Ocpus: lo.ToPtr(float32(1)), MemoryInGBs: lo.ToPtr(float32(8))},
-		CreateVnicDetails: &core.CreateVnicDetails{SubnetId: &r.World.NodeSubnetIDs[0]},
-		SourceDetails:     core.InstanceSourceViaImageDetails{ImageId: &r.image},
-		FreeformTags:      tags,
-	}, "token-"+name)
-	require.NoError(r.t, err)
+	launched, _ := r.Launch(name, tags)
 	return oci.Value(launched.Id)
 }
 

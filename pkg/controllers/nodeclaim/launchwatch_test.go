@@ -1,0 +1,261 @@
+package nodeclaim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/samber/lo"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/events"
+	"sigs.k8s.io/karpenter/pkg/test"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
+	"github.com/karpenter-oke/karpenter-oke/test/ocitest"
+)
+
+// late is a region whose time the test moves, with launches that are watched.
+type late struct {
+	*ocitest.Region
+	t           *testing.T
+	clock       *testclock.FakeClock
+	kube        client.Client
+	inv         *inventory.DefaultProvider
+	unavailable *capacity.Unavailable
+	recorder    *test.EventRecorder
+	watch       *LaunchWatchController
+}
+
+// newLate is a region where an instance takes a minute to start and to end.
+func newLate(t *testing.T, options ocisim.Options) *late {
+	t.Helper()
+	l := &late{t: t, clock: testclock.NewFakeClock(noon), kube: newKube(pool()), recorder: test.NewEventRecorder()}
+	options.Clock, options.ProvisioningDelay, options.TerminationDelay = l.clock, time.Minute, time.Minute
+	l.Region = ocitest.Start(t, options)
+	l.restart()
+	return l
+}
+
+// restart forgets what the process knew.
+func (l *late) restart() {
+	l.inv = inventory.NewProvider(l.Client, inventory.OneCompartment(l.World.CompartmentID), l.World.ClusterID, l.clock)
+	l.unavailable = capacity.NewUnavailable(l.clock)
+	l.watch = NewLaunchWatchController(l.kube, l.recorder, l.inv, l.Client, l.unavailable, l.clock)
+}
+
+// start launches an instance for a NodeClaim, as Create does, and records it.
+func (l *late) start(name string) string {
+	l.t.Helper()
+	c := claim(name, "uid-"+name, "")
+	c.CreationTimestamp = metav1.NewTime(l.clock.Now())
+	raw, workRequest := l.Launch(name, inventory.OwnerOf(c).Tags(l.World.ClusterID))
+	i, ours := inventory.FromSDK(raw, l.World.ClusterID)
+	require.True(l.t, ours)
+	i.WorkRequestID = workRequest
+	l.inv.NoteLaunched(i)
+	c.Status.ProviderID = i.ID
+	require.NoError(l.t, l.kube.Create(l.t.Context(), c))
+	return i.ID
+}
+
+// pass lets time go by in steps of two seconds, with a look at each.
+func (l *late) pass(d time.Duration) {
+	l.t.Helper()
+	for end := l.clock.Now().Add(d); l.clock.Now().Before(end); {
+		l.clock.Step(launchWatchInterval)
+		_, err := l.watch.Reconcile(l.t.Context())
+		require.NoError(l.t, err)
+	}
+}
+
+func (l *late) calls(operation string) int { return l.Journal().Counts()[operation] }
+
+func (l *late) claims() []string {
+	l.t.Helper()
+	list := &karpv1.NodeClaimList{}
+	require.NoError(l.t, l.kube.List(l.t.Context(), list))
+	return lo.Map(list.Items, func(c karpv1.NodeClaim, _ int) string { return c.Name })
+}
+
+// reason is why the size that this test launches is unavailable in the zone where it does.
+func (l *late) reason() capacity.Reason {
+	reason, _ := l.unavailable.IsUnavailable(capacity.Offering{
+		Shape: "VM.Standard.E5.Flex", OCPUs: 2, MemoryGB: 16, Zone: oci.Zone(l.World.ADs[0]), CapacityType: karpv1.CapacityTypeOnDemand,
+	})
+	return reason
+}
+
+func (l *late) messages() []string {
+	return lo.Map(l.recorder.Events(), func(e events.Event, _ int) string { return e.Reason + ": " + e.Message })
+}
+
+func TestALaunchThatFailsLateIsGivenUpWithItsReason(t *testing.T) {
+	for _, tc := range []struct {
+		says  string
+		fault ocisim.Fault
+		want  capacity.Reason
+		text  string
+	}{
+		{"without a host", ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater}, capacity.ReasonOutOfHostCapacity, "Out of host capacity."},
+		{"against a limit", ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Code: "LimitExceeded", Message: "The following service limits were exceeded: standard-e5-core-count."},
+			capacity.ReasonLimitExceeded, "standard-e5-core-count"},
+		{"for a reason that says nothing of capacity", ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Code: "InternalError", Message: "Boot volume could not be made."},
+			"", "Boot volume could not be made."},
+	} {
+		t.Run(tc.says, func(t *testing.T) {
+			l := newLate(t, ocisim.Options{})
+			l.Fail(tc.fault)
+			id := l.start("a")
+			l.pass(inventory.BusyInterval + 4*time.Second)
+			require.Empty(t, l.claims())
+			require.Equal(t, tc.want, l.reason(), "the next NodeClaim goes elsewhere when capacity is why")
+			require.Len(t, l.messages(), 1)
+			require.Contains(t, l.messages()[0], "LaunchFailedLate: Instance "+id)
+			require.Contains(t, l.messages()[0], tc.text)
+		})
+	}
+}
+
+func TestWorkRequestsOfManyLaunchesAreFollowedWithOneList(t *testing.T) {
+	l := newLate(t, ocisim.Options{ListLag: time.Hour}) // so that nothing but the work requests can tell
+	l.Fail(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Skip: 3, Times: 2})
+	for i := range 8 {
+		l.start(fmt.Sprint("n", i))
+	}
+	l.pass(8 * time.Second)
+	require.Zero(t, l.calls("ListWorkRequests"), "a young launch is given time")
+	l.pass(4 * time.Second)
+	require.Equal(t, 1, l.calls("ListWorkRequests"))
+	require.Zero(t, l.calls("GetWorkRequest"))
+	require.Equal(t, 2, l.calls("ListWorkRequestErrors"), "one for each that failed")
+	require.Equal(t, []string{"n0", "n1", "n2", "n5", "n6", "n7"}, l.claims())
+	require.Equal(t, capacity.ReasonOutOfHostCapacity, l.reason())
+	l.pass(48 * time.Second)
+	require.LessOrEqual(t, l.calls("ListWorkRequests"), 5, "every 15 s")
+	require.Len(t, l.claims(), 6)
+	l.clock.Step(time.Hour) // the lists show the instances now
+	l.pass(2 * time.Second)
+	before := l.calls("ListWorkRequests")
+	l.pass(time.Minute)
+	require.Equal(t, before, l.calls("ListWorkRequests"), "nothing is asked once the launches are done")
+}
+
+func TestALaunchOfAnEarlierProcessTellsItsReasonToo(t *testing.T) {
+	l := newLate(t, ocisim.Options{})
+	l.Fail(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater})
+	l.start("a")
+	l.restart()
+	l.pass(14 * time.Second)
+	require.Empty(t, l.claims())
+	require.Equal(t, capacity.ReasonOutOfHostCapacity, l.reason())
+	require.Contains(t, l.messages()[0], "Out of host capacity.")
+}
+
+func TestAnInstanceThatEndsEarlyWithoutAReasonIsGivenUpAndItsOfferingAvoided(t *testing.T) {
+	l := newLate(t, ocisim.Options{})
+	id := l.start("a")
+	require.NoError(t, l.TerminateInstance(id))
+	l.pass(14 * time.Second)
+	require.Empty(t, l.claims())
+	require.Equal(t, capacity.ReasonEndedEarly, l.reason())
+	require.Contains(t, l.messages()[0], "OCI does not say why")
+	l.clock.Step(endedEarlyFor)
+	require.Empty(t, l.reason(), "for some minutes")
+}
+
+func TestWithoutRightsToWorkRequestsTheListStillTells(t *testing.T) {
+	l := newLate(t, ocisim.Options{LateFailureDelay: 40 * time.Second})
+	l.Fail(ocisim.Fault{Operation: "ListWorkRequest*", Kind: ocisim.ErrorAnswer, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no"})
+	l.Fail(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater})
+	l.start("a")
+	l.pass(38 * time.Second)
+	require.Equal(t, 1, l.calls("ListWorkRequests"), "it is not asked again for an hour")
+	require.Len(t, l.claims(), 1)
+	l.pass(20 * time.Second)
+	require.Empty(t, l.claims())
+	require.Equal(t, capacity.ReasonEndedEarly, l.reason())
+}
+
+func TestANodeThatRegisteredIsNotALaunchThatFailed(t *testing.T) {
+	l := newLate(t, ocisim.Options{})
+	id := l.start("a")
+	c := &karpv1.NodeClaim{}
+	require.NoError(t, l.kube.Get(t.Context(), client.ObjectKey{Name: "a"}, c))
+	c.StatusConditions().SetTrue(karpv1.ConditionTypeRegistered)
+	require.NoError(t, l.kube.Status().Update(t.Context(), c))
+	require.NoError(t, l.TerminateInstance(id))
+	l.pass(30 * time.Second)
+	require.Len(t, l.claims(), 1)
+	require.Empty(t, l.unavailable.Entries())
+	require.Zero(t, l.calls("ListInstances"), "a registered node is not watched")
+}
+
+func TestALaunchUnderWayIsLeftAlone(t *testing.T) {
+	l := newLate(t, ocisim.Options{})
+	l.start("a")
+	l.pass(2 * time.Minute)
+	require.Len(t, l.claims(), 1)
+	require.Empty(t, l.unavailable.Entries())
+	require.Empty(t, l.messages())
+}
+
+func TestTheConsoleOfAnInstanceThatNeverRegistersIsShownOnce(t *testing.T) {
+	l := newLate(t, ocisim.Options{})
+	first := l.start("a")
+	l.start("b")
+	boot := strings.Repeat("[    1.000000] a line of the kernel\r\n", 40_000) // more than the megabyte that is read, were it longer
+	require.NoError(t, l.SetConsole(first, boot[:900_000]+"\r\n\x1b[31m[ FAILED ]\x1b[0m cloud-init: no route to 10.0.0.14\r\n\r\n"))
+	l.pass(12*time.Minute + 50*time.Second)
+	require.Zero(t, l.calls("CaptureConsoleHistory"), "core has not given up yet")
+	l.pass(70 * time.Second)
+	messages := l.messages()
+	require.Len(t, messages, 2)
+	shown, _ := lo.Find(messages, func(m string) bool { return strings.Contains(m, first) })
+	require.Contains(t, shown, "NodeNotRegistered: ")
+	require.Contains(t, shown, "[ FAILED ] cloud-init: no route to 10.0.0.14")
+	require.NotContains(t, shown, "\x1b")
+	require.Less(t, len(shown), 1024, "an event takes no more")
+	require.Equal(t, 1, lo.CountBy(messages, func(m string) bool { return strings.Contains(m, "another NodeClaim of this NodePool") }))
+	require.Equal(t, 1, l.calls("CaptureConsoleHistory"), "one look serves a NodePool")
+	require.Equal(t, 1, l.calls("GetConsoleHistoryContent"))
+	require.Zero(t, l.ConsoleHistories(), "nothing of it stays")
+	require.Len(t, l.claims(), 2, "core's own deadline replaces the node")
+	l.pass(time.Minute)
+	require.Len(t, l.messages(), 2)
+}
+
+func TestWithoutRightsToConsolesTheEventSaysSo(t *testing.T) {
+	l := newLate(t, ocisim.Options{})
+	l.Fail(ocisim.Fault{Operation: "CaptureConsoleHistory", Kind: ocisim.ErrorAnswer, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no"})
+	l.start("a")
+	l.start("b")
+	l.pass(14 * time.Minute)
+	require.Len(t, l.messages(), 2)
+	for _, message := range l.messages() {
+		require.Contains(t, message, "may not read its console (manage console-histories)")
+	}
+	require.Equal(t, 1, l.calls("CaptureConsoleHistory"), "it is not asked again")
+}
+
+func TestTheTailOfAConsole(t *testing.T) {
+	long := strings.Repeat("x", 2000)
+	for _, tc := range []struct{ says, text, want string }{
+		{"nothing", "", "(nothing)"},
+		{"only what can not be seen", "\r\n\x00\x07 \n", "(nothing)"},
+		{"whole lines from the end", "first\r\n\r\nsecond\n", "first\nsecond"},
+		{"no colours", "\x1b[1;31mred\x1b[0m", "red"},
+		{"broken text", "a\xff\xfeb", "a?b"},
+		{"one line that is too long", long + "end", strings.Repeat("x", tailBytes-3) + "end"},
+		{"a line that is too long is left out before others", long + "\nend", "end"},
+	} {
+		t.Run(tc.says, func(t *testing.T) { require.Equal(t, tc.want, tail(tc.text)) })
+	}
+}
