@@ -1,6 +1,7 @@
 package virtualnode
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -178,6 +179,30 @@ func TestOverflow(t *testing.T) {
 			require.Equal(t, test.want, f.Decide(test.pod))
 		})
 	}
+}
+
+// Half an hour with a virtual node that flaps every 20 s and is cordoned from minute 10 to 20.
+func TestABlanketTolerationTurnsWithTheCordonAndNotWithFlaps(t *testing.T) {
+	clk := testClock()
+	f := testFilter(DefaultConfig(), clk, nodePool("general", nil))
+	pod := pendingPod("p", tolerateAll)
+	var moves []string
+	var last Layer
+	for step := time.Duration(0); step < 30*time.Minute; step += 20 * time.Second {
+		edits := []func(*corev1.Node){}
+		if step/(20*time.Second)%2 == 1 {
+			edits = append(edits, notReadySince(clk.Now()))
+		}
+		if step >= 10*time.Minute && step < 20*time.Minute {
+			edits = append(edits, cordoned)
+		}
+		f.index.setNode(vnode("v1", edits...), load{})
+		if d := f.Decide(pod); d.Layer != last {
+			moves, last = append(moves, fmt.Sprintf("%s %s by %s", step, d.Layer, d.Rule)), d.Layer
+		}
+		clk.Step(20 * time.Second)
+	}
+	require.Equal(t, []string{"0s virtual by " + RuleToleratesAll, "10m0s managed by " + RuleAllNoRoom, "20m0s virtual by " + RuleToleratesAll}, moves)
 }
 
 func BenchmarkDecide(b *testing.B) {

@@ -40,6 +40,7 @@ func FuzzDecide(f *testing.F) {
 		require.NotEmpty(t, d.Rule)
 		require.Contains(t, []Layer{LayerManaged, LayerVirtual}, d.Layer)
 		require.NotEmpty(t, filter.Explain(pod, d).String())
+		requireTraits(t, filter.index.Snapshot(), hard, pod)
 		if d.Skip() {
 			return
 		}
@@ -50,10 +51,22 @@ func FuzzDecide(f *testing.F) {
 		}
 		fillMaps(more)
 		ruleCases[rule.Name].breaks[0](more)
+		requireTraits(t, filter.index.Snapshot(), hard, more)
 		if rule.matches(filter.index.Snapshot(), more) {
 			require.False(t, filter.Decide(more).Skip(), "adding %s made a pod of Karpenter's a virtual node's", rule.Name)
 		}
 	})
+}
+
+// requireTraits holds that no rule is passed over that a pod breaks: the traits it needs are noted of every such pod.
+func requireTraits(t *testing.T, s *Snapshot, rules []Rule, p *corev1.Pod) {
+	t.Helper()
+	has := read(p).has
+	for _, r := range rules {
+		if r.needs != 0 && r.matches(s, p) {
+			require.NotZero(t, r.needs&has, "rule %s is not asked of a pod that breaks it", r.Name)
+		}
+	}
 }
 
 func seed(f *testing.F, p *corev1.Pod) {

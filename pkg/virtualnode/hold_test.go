@@ -57,7 +57,7 @@ func TestHeldPodsWakeNothingUntilTheyAreReleased(t *testing.T) {
 }
 
 func TestReleasingBeforeTheControllersRunIsHarmless(t *testing.T) {
-	testFilter(DefaultConfig(), testClock()).Release(client.ObjectKey{Name: "p"})
+	require.NotPanics(t, func() { testFilter(DefaultConfig(), testClock()).Release(client.ObjectKey{Name: "p"}) })
 }
 
 func TestPodsOfVirtualNodesAreNotAskedAbout(t *testing.T) {

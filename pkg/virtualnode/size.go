@@ -57,7 +57,7 @@ func magnitude(n int64) int {
 	if n <= 0 {
 		return 0
 	}
-	return bits.Len64(uint64(n)) //nolint:gosec // it is positive
+	return bits.Len64(uint64(n))
 }
 
 func addUpTo(a, b int64) int64 {

@@ -162,12 +162,11 @@ func (w *World) PricePerHour() float64 {
 // Pods is how many pods run and how many wait, DaemonSets' pods not counted.
 func (w *World) Pods() (running, pending int) {
 	for node, pods := range w.store.podsOn {
-		switch {
-		case node == "":
+		if node == "" {
 			pending += len(pods)
-		default:
-			running += len(pods) - len(w.store.daemonSets)
+			continue
 		}
+		running += len(pods) - len(w.store.daemonSets)
 	}
 	return running, pending
 }

@@ -36,6 +36,7 @@ func TestLayersOnARealCluster(t *testing.T) {
 		{"filter: nothing is bought for a going node's pods that virtual nodes will take", (*suite).checkGoingNodes},
 		{"explain: the metrics tell what happened", (*suite).checkMetrics},
 		{"consolidation: a managed node is not emptied onto virtual nodes", (*suite).checkConsolidation},
+		{"virtual nodes: where there are none, pods wait with a warning", (*suite).checkNoVirtualNodes},
 	} {
 		if !t.Run(spec.name, func(t *testing.T) { spec.run(&suite{T: t, e: s.e}) }) {
 			break // the specs share the cluster
@@ -255,4 +256,17 @@ func (s *suite) checkConsolidation() {
 	s.runsOnKarpentersNode("default", "keeper")
 	s.remove("default", "keeper")
 	s.noNodes()
+}
+
+// checkNoVirtualNodes comes last: it takes the virtual nodes away for good.
+func (s *suite) checkNoVirtualNodes() {
+	for _, n := range s.virtualNodes() {
+		require.NoError(s.T, s.e.Client().Delete(s.Context(), &n))
+	}
+	s.metric("karpenter_oke_virtual_node_nodes", nil, func(v float64) bool { return v == 0 })
+	s.create(pod{name: "lonely", edit: burst})
+	s.told("default", "lonely", "Warning SkippedForVirtualNode", "No virtual node exists", "Add a virtual node pool")
+	s.metric("karpenter_oke_virtual_node_skipped_pods", map[string]string{"reason": "absent"}, func(v float64) bool { return v == 1 })
+	require.Empty(s.T, s.claims())
+	s.remove("default", "lonely")
 }
