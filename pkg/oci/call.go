@@ -49,6 +49,10 @@ func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, 
 		if err == nil {
 			return resp, nil
 		}
+		if attempt == 1 && c.renewSession(err) {
+			observeRetry(op, err)
+			continue
+		}
 		delay, again := backoff(err, attempt)
 		if !again || ctx.Err() != nil || tooLong(ctx, c.clock.Now(), delay) {
 			return resp, err
@@ -64,6 +68,15 @@ func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, 
 	}
 }
 
+// renewSession has a session fetched anew that OCI did not accept, such as one that was revoked.
+func (c *Client) renewSession(err error) bool {
+	var failure *Error
+	if c.session == nil || !errors.As(err, &failure) || failure.Status != http.StatusUnauthorized || failure.Operation == exchangeName {
+		return false
+	}
+	return c.session.discard()
+}
+
 // notSent is the error of a call that the limiter did not let out.
 func notSent(op operation, err error) error {
 	var paused errPaused
@@ -76,6 +89,12 @@ func notSent(op operation, err error) error {
 func try[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req) (Resp, error) {
 	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
+	if c.session != nil {
+		if err := c.session.ensure(attempt); err != nil {
+			var none Resp
+			return none, err
+		}
+	}
 	start := c.clock.Now()
 	resp, err := do(attempt, request)
 	raw := resp.HTTPResponse()

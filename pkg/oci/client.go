@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -41,6 +42,8 @@ type Config struct {
 	Region        string // overrides the region of the credentials when set
 	Endpoint      string // scheme://host[:port] that takes the calls of every service, instead of the region's hosts
 	RateLimits    RateLimits
+	// ServiceAccountDir holds the token of the pod's service account and the cluster's CA. Default: where Kubernetes mounts them.
+	ServiceAccountDir string
 }
 
 // Client calls OCI. It is safe for concurrent use and holds no cache.
@@ -55,11 +58,20 @@ type Client struct {
 	limiter         *limiter
 	clock           clock.Clock
 	region          string
+	session         sessionKeeper // nil when the credentials do not have to be fetched
+}
+
+// sessionKeeper fetches credentials that run out, before a request is signed with them.
+type sessionKeeper interface {
+	// ensure waits, no longer than ctx, until there is a good session. It is cheap while there is one.
+	ensure(ctx context.Context) error
+	// discard says that OCI did not accept the session; true when a new one will be fetched.
+	discard() bool
 }
 
 // New makes the clients. It reads credentials but sends nothing to the services.
 func New(cfg Config, clk clock.Clock) (*Client, error) {
-	provider, err := cfg.provider()
+	provider, err := cfg.provider(clk)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +81,7 @@ func New(cfg Config, clk clock.Clock) (*Client, error) {
 // NewWithProvider is New with credentials that the caller already has.
 func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk clock.Clock) (*Client, error) {
 	c := &Client{limiter: newLimiter(clk, cfg.RateLimits), clock: clk}
+	c.session, _ = provider.(sessionKeeper)
 	var err error
 	if c.compute, err = core.NewComputeClientWithConfigurationProvider(provider); err != nil {
 		return nil, fmt.Errorf("making the OCI compute client: %w", err)
@@ -140,7 +153,7 @@ func (cfg Config) Validate() error {
 	return cfg.RateLimits.Validate()
 }
 
-func (cfg Config) provider() (common.ConfigurationProvider, error) {
+func (cfg Config) provider(clk clock.Clock) (common.ConfigurationProvider, error) {
 	switch cfg.Auth {
 	case AuthAPIKey, AuthSessionToken:
 		if _, err := os.Stat(cfg.ConfigFile); err != nil {
@@ -161,24 +174,6 @@ func (cfg Config) provider() (common.ConfigurationProvider, error) {
 		}
 		return provider, nil
 	default:
-		return workloadIdentity(cfg.Region)
+		return newWorkloadIdentity(cfg, clk)
 	}
-}
-
-// workloadIdentity exchanges the pod's service account token for credentials. The SDK reads its settings from two variables
-// that OKE's documentation asks users to set; they are filled in here when absent.
-func workloadIdentity(region string) (common.ConfigurationProvider, error) {
-	defaults := map[string]string{auth.ResourcePrincipalVersionEnvVar: auth.ResourcePrincipalVersion2_2, auth.ResourcePrincipalRegionEnvVar: region}
-	for name, value := range defaults {
-		if os.Getenv(name) == "" && value != "" {
-			if err := os.Setenv(name, value); err != nil {
-				return nil, fmt.Errorf("setting %s: %w", name, err)
-			}
-		}
-	}
-	provider, err := auth.OkeWorkloadIdentityConfigurationProvider()
-	if err != nil {
-		return nil, fmt.Errorf("getting workload identity credentials (needs an enhanced OKE cluster, --oci-region, and the pod's service account token): %w", err)
-	}
-	return provider, nil
 }

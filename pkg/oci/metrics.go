@@ -19,11 +19,11 @@ const (
 )
 
 var (
-	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine, workrequests, clusterplacementgroups, keymanagement or limits."}
+	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine, workrequests, clusterplacementgroups, keymanagement, limits or proxymux (the exchange of tokens of workload identity)."}
 	operationLabel = opmetrics.Label{Name: labelOperation, Help: "OCI API operation, such as LaunchInstance."}
 	codeLabel      = opmetrics.Label{Name: labelCode, Help: "HTTP status, or none when there was no answer."}
 	verbLabel      = opmetrics.Label{Name: labelVerb, Help: "What shares a limit within a service: read, write or launch."}
-	classLabel     = opmetrics.Label{Name: labelClass, Help: "Class of the error: Throttled or Transient."}
+	classLabel     = opmetrics.Label{Name: labelClass, Help: "Class of the error: Throttled, Transient, or NotAuthorized for a session that was fetched anew."}
 )
 
 var (

@@ -42,6 +42,8 @@ type Options struct {
 	TerminatedRetention time.Duration
 	// RetryTokenTTL is how long an opc-retry-token is remembered. Default 24 h, as documented.
 	RetryTokenTTL time.Duration
+	// SessionLife is how long a session token is good that was given for a pod's or an instance's identity. Default 1 h.
+	SessionLife time.Duration
 	// ListLag is how long a new instance is absent from lists (GetInstance knows it at once). Default none.
 	ListLag time.Duration
 	// PageSize is the most items a list answers in one page, whatever limit the client asks for. Default 100.
@@ -86,7 +88,7 @@ func (o Options) withDefaults() (Options, error) {
 	}{
 		{&o.ProvisioningDelay, 1500 * time.Millisecond}, {&o.TerminationDelay, 2 * time.Second}, {&o.ActionDelay, 500 * time.Millisecond},
 		{&o.LateFailureDelay, time.Second}, {&o.PreemptionNotice, 120 * time.Second}, {&o.TerminatedRetention, 12 * time.Hour},
-		{&o.RetryTokenTTL, 24 * time.Hour}, {&o.ListLag, 0},
+		{&o.RetryTokenTTL, 24 * time.Hour}, {&o.ListLag, 0}, {&o.SessionLife, time.Hour},
 	} {
 		setDefault(d.field, d.standard)
 		*d.field = max(*d.field, 0)

@@ -18,24 +18,49 @@ const maxClockSkew = 5 * time.Minute
 // trustedKeys are the public keys that signatures are checked against when Options.VerifySignatures is set.
 type trustedKeys struct {
 	mu   *sync.Mutex
-	keys map[string]*rsa.PublicKey
+	keys map[string]trustedKey
+}
+
+type trustedKey struct {
+	public *rsa.PublicKey
+	until  time.Time // zero: for ever
 }
 
 func newTrustedKeys() trustedKeys {
-	return trustedKeys{mu: &sync.Mutex{}, keys: map[string]*rsa.PublicKey{}}
+	return trustedKeys{mu: &sync.Mutex{}, keys: map[string]trustedKey{}}
 }
 
 // Trust makes the simulator accept requests signed with the key under this key id ("tenancy/user/fingerprint").
 func (s *Simulator) Trust(keyID string, key *rsa.PublicKey) {
-	s.keys.mu.Lock()
-	defer s.keys.mu.Unlock()
-	s.keys.keys[keyID] = key
+	s.keys.put(keyID, trustedKey{public: key})
 }
 
-func (k trustedKeys) get(keyID string) *rsa.PublicKey {
+// RevokeSessions makes the simulator refuse all session tokens that it has given out.
+func (s *Simulator) RevokeSessions() {
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	for id := range s.keys.keys {
+		if strings.HasPrefix(id, sessionPrefix) {
+			delete(s.keys.keys, id)
+		}
+	}
+}
+
+func (k trustedKeys) put(keyID string, key trustedKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.keys[keyID]
+	k.keys[keyID] = key
+}
+
+// get is the key with this id, unless it is not known or its time is over.
+func (k trustedKeys) get(keyID string, now time.Time) *rsa.PublicKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key, known := k.keys[keyID]
+	if !known || !key.until.IsZero() && !now.Before(key.until) {
+		return nil
+	}
+	return key.public
 }
 
 var signatureField = regexp.MustCompile(`(\w+)="([^"]*)"`)
@@ -84,9 +109,9 @@ func contains(list []string, item string) bool {
 }
 
 func (s *Simulator) verify(c *call, fields map[string]string, signed []string) error {
-	key := s.keys.get(fields["keyId"])
+	key := s.keys.get(fields["keyId"], s.clock.Now())
 	if key == nil {
-		return notAuthenticated("the key " + fields["keyId"] + " is not known")
+		return notAuthenticated("the key " + fields["keyId"] + " is not known, or its time is over")
 	}
 	date, err := http.ParseTime(firstOf(c.r.Header.Get("x-date"), c.r.Header.Get("Date")))
 	if err != nil {

@@ -101,7 +101,7 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.ociAuth, "oci-auth", string(oci.AuthWorkloadIdentity), fmt.Sprintf("How the controller authenticates to OCI: one of %v.", oci.AuthMethods))
 	str(&o.OCI.ConfigFile, "oci-config-file", defaultConfigFile(), "OCI configuration file for --oci-auth api-key and session-token.")
 	str(&o.OCI.ConfigProfile, "oci-config-profile", "DEFAULT", "Profile in the OCI configuration file.")
-	str(&o.OCI.Region, "oci-region", "", "OCI region, such as us-phoenix-1. Default: the region of the credentials.")
+	str(&o.OCI.Region, "oci-region", "", "OCI region, such as us-phoenix-1. Default: the region that the cluster's OCID names, or else that of the credentials.")
 	str(&o.OCI.Endpoint, "oci-endpoint", "", "scheme://host[:port] that takes the calls to every OCI service, for private endpoints and simulators. Default: the region's own hosts.")
 	number(&o.OCI.RateLimits.Reads, "oci-rate-limit-reads", oci.DefaultRateLimits().Reads, "Most read requests a second to one OCI service. The controller goes below by itself when OCI answers 429.")
 	number(&o.OCI.RateLimits.Writes, "oci-rate-limit-writes", oci.DefaultRateLimits().Writes, "Most terminations and updates a second to one OCI service.")
@@ -134,6 +134,9 @@ func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 		return fmt.Errorf("argument %q belongs to no flag; give a flag that is true or false as --flag=false", fs.Arg(0))
 	}
 	o.OCI.Auth = oci.AuthMethod(o.ociAuth)
+	if o.OCI.Region == "" {
+		o.OCI.Region = oci.RegionOf(o.ClusterID)
+	}
 	o.FlexSizing = v1alpha1.FlexSizing(o.flexSizing)
 	o.VirtualNode.Consolidation = virtualnode.Consolidation(o.virtualNodeConsolidation)
 	o.VirtualNode.DisabledRules = virtualnode.SplitList(o.virtualNodeDisabledRules)

@@ -51,6 +51,18 @@ func TestEnvironmentTwins(t *testing.T) {
 	require.Equal(t, "ocid1.cluster.oc1.phx.flag", o.ClusterID, "a flag wins")
 }
 
+func TestTheRegionIsTheClustersUnlessItIsSet(t *testing.T) {
+	o, err := parse(required...)
+	require.NoError(t, err)
+	require.Equal(t, "us-phoenix-1", o.OCI.Region)
+	o, err = parse(append(required, "--oci-region", "us-langley-1")...)
+	require.NoError(t, err)
+	require.Equal(t, "us-langley-1", o.OCI.Region)
+	o, err = parse("--cluster-id", "ocid1.cluster.oc1.nowhere.a", "--compartment-id", "ocid1.compartment.oc1..a")
+	require.NoError(t, err)
+	require.Empty(t, o.OCI.Region, "then the credentials say")
+}
+
 func TestRateLimitsHaveSettings(t *testing.T) {
 	o, err := parse(required...)
 	require.NoError(t, err)

@@ -103,12 +103,18 @@ func (a *Authority) create(dir string) error {
 	)
 }
 
-// TLSConfig is for servers: it answers each client under the name it asks for, and under 127.0.0.1 a client that names none.
+// TLSConfig is for servers: it answers each client under the name it asks for, and one that names none under the address it reached: clients do not
+// send an address as a name.
 func (a *Authority) TLSConfig() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		name := hello.ServerName
 		if name == "" {
 			name = "127.0.0.1"
+			if hello.Conn != nil {
+				if host, _, err := net.SplitHostPort(hello.Conn.LocalAddr().String()); err == nil {
+					name = host
+				}
+			}
 		}
 		return a.leaf(name)
 	}}

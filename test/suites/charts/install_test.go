@@ -42,7 +42,6 @@ func TestTheChartsAreInstalledUpgradedAndLeaveNothing(t *testing.T) {
 	waitForDefinitions(t)
 	out = helm(t, append([]string{"install", "karpenter-oke", previous(t, chart)}, controller...)...)
 	require.Contains(t, out, "request.principal.service_account = 'karpenter-oke'")
-	require.Contains(t, out, "settings.ociRegion is empty")
 	require.NotContains(t, out, "are not there yet")
 	old := running(t, where)
 
