@@ -91,8 +91,11 @@ func (s *suite) restart() {
 	instanceTypes := instancetype.NewProvider(
 		instancetype.Dependencies{Shapes: shapes, Prices: prices, Unavailable: s.unavailable},
 		instancetype.Settings{Region: oci.RegionLabel(c.Region()), Pods: resources.PodLimits{VCNNative: true}})
+	tenancy, err := c.Tenancy()
+	require.NoError(s.t, err)
 	instances := instance.NewProvider(instance.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}, instance.Dependencies{
-		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Unavailable: s.unavailable, Clock: clock.RealClock{},
+		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Unavailable: s.unavailable,
+		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Clock: clock.RealClock{},
 	})
 	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
 	s.deps = cloudprovider.Dependencies{

@@ -76,8 +76,9 @@ type Operator struct {
 	Instances     instance.Provider
 	CloudProvider *cloudprovider.CloudProvider
 	Filter        *virtualnode.Filter
-	Tenancy       *oci.Tenancy    // nil when the credentials name none
-	Limits        *quota.Provider // nil without a Tenancy
+	// Reports and Limits are nil when the credentials name no tenancy.
+	Reports *capacity.Reports
+	Limits  *quota.Provider
 
 	priceRefresh time.Duration
 	namespace    string // of the controller's own objects
@@ -194,7 +195,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		instance.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID},
 		instance.Dependencies{
 			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory,
-			Unavailable: o.Unavailable, Clock: o.Clock,
+			Unavailable: o.Unavailable, Reports: o.Reports, Clock: o.Clock,
 		})
 	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,

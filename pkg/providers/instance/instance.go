@@ -96,6 +96,7 @@ type Dependencies struct {
 	Cluster     cluster.Provider
 	Inventory   inventory.Provider
 	Unavailable *capacity.Unavailable
+	Reports     *capacity.Reports // may be nil
 	Clock       clock.Clock
 }
 
@@ -108,6 +109,7 @@ type DefaultProvider struct {
 	cluster     cluster.Provider
 	inventory   inventory.Provider
 	unavailable *capacity.Unavailable
+	reports     *capacity.Reports
 	clock       clock.Clock
 	started     time.Time
 
@@ -127,7 +129,7 @@ var _ Provider = (*DefaultProvider)(nil)
 // NewProvider makes a provider.
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
-		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, unavailable: d.Unavailable,
+		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, unavailable: d.Unavailable, reports: d.Reports,
 		clock: d.Clock, started: d.Clock.Now(), unknown: map[string]unknownLaunch{}, launching: map[place]int{},
 	}
 }
@@ -175,6 +177,7 @@ func (p *DefaultProvider) chooseFor(nodeClaim *karpv1.NodeClaim, types []*cloudp
 type tries struct {
 	failures []error
 	until    time.Time // when no further one begins
+	asked    bool      // for a capacity report
 }
 
 func (p *DefaultProvider) exhausted(t *tries) bool {
@@ -184,13 +187,15 @@ func (p *DefaultProvider) exhausted(t *tries) bool {
 // launchFirst tries the candidates in their order until one is launched.
 func (p *DefaultProvider) launchFirst(ctx context.Context, r request, candidates []Candidate) (Launched, error) {
 	t := &tries{until: p.clock.Now().Add(launchFor)}
-	for _, candidate := range candidates {
-		if p.exhausted(t) {
-			break
-		}
-		launched, err := p.launchCandidate(ctx, r, candidate, t)
+	for left := p.byReports(r, candidates); len(left) > 0 && !p.exhausted(t); {
+		launched, err := p.launchCandidate(ctx, r, left[0], t)
 		if err != nil || launched.Instance.ID != "" {
 			return launched, createError(err)
+		}
+		if left = left[1:]; !t.asked {
+			if p.ask(ctx, r, left, t); t.asked {
+				left = p.byReports(r, left)
+			}
 		}
 	}
 	if len(t.failures) == 0 {
