@@ -3,6 +3,7 @@ package ocitest
 import (
 	"strings"
 
+	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,7 @@ func (r *Region) Launch(name string, tags map[string]string, changes ...func(*co
 	for _, change := range changes {
 		change(&details)
 	}
-	launched, workRequest, err := r.Client.LaunchInstance(r.t.Context(), details, "launch-"+name)
+	launched, workRequest, err := r.Client.LaunchInstance(r.t.Context(), details, common.RetryToken())
 	require.NoError(r.t, err)
 	return launched, workRequest
 }

@@ -121,8 +121,6 @@ func TestAFailedListTerminatesNothing(t *testing.T) {
 	require.Empty(t, c.terminated)
 }
 
-func isGone(err error) bool { return client.IgnoreNotFound(err) == nil && err != nil }
-
 func TestTheInstanceTypeIsPutBackOnANode(t *testing.T) {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{
 		v1alpha1.LabelNodeClass: "c", corev1.LabelInstanceTypeStable: "VM.Standard.E5.Flex", corev1.LabelInstanceType: "VM.Standard.E5.Flex"}}}

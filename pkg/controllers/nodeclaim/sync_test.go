@@ -134,6 +134,32 @@ func TestAClassWithManyTagsKeepsTheMostImportantOfOurs(t *testing.T) {
 	require.Contains(t, s.tags(), v1alpha1.TagNodeClaim)
 }
 
+// claimed says what the NodeClaims of this test say.
+type claimed map[string]inventory.Owner
+
+func (c claimed) Claimed(context.Context) (map[string]inventory.Owner, error) { return c, nil }
+
+func TestOwnershipTagsThatWereEditedArePutBackOnce(t *testing.T) {
+	s := newSyncSuite(t)
+	c := &karpv1.NodeClaim{}
+	require.NoError(t, s.kube.Get(t.Context(), client.ObjectKey{Name: "a"}, c))
+	owner := inventory.OwnerOf(c)
+	owner.NodePool.UID, owner.NodeClass, owner.InstanceType = "uid-pool", "class", "t"
+	s.inv = inventory.NewProvider(s.account, inventory.OneCompartment("compartment"), clusterID, testclock.NewFakeClock(noon), inventory.WithClaims(claimed{"i": owner}))
+	s.account.instances[0].FreeformTags = map[string]string{"somebody": "else", v1alpha1.TagNodeClaim: "non/sense"}
+	require.Equal(t, []string{"UpdateInstance"}, s.run())
+	want := owner.Tags(clusterID)
+	want["somebody"] = "else"
+	require.Equal(t, want, s.tags())
+	_, err := NewSyncController(s.kube, s.account, s.inv, clusterID).Reconcile(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"UpdateInstance"}, s.account.calls, "not again before the next list")
+	require.Empty(t, s.run(), "and not after it")
+
+	s.account.instances[0].FreeformTags[v1alpha1.TagClusterID] = "ocid1.cluster.oc1.phx.other"
+	require.Empty(t, s.run(), "what carries another cluster's tag is left alone")
+}
+
 func TestSecurityGroupsOfTheNodesVNICFollowTheClass(t *testing.T) {
 	s := newSyncSuite(t)
 	s.run()

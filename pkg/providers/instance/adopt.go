@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -13,14 +14,15 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
-// adopt finds the instance that was launched for a NodeClaim already. A NodeClaim that is older than this process may have been
-// launched by the one before, whose last writes were lost, so then the list is taken anew, once for all of them.
+// adopt finds the instance that was launched for a NodeClaim already. A NodeClaim that is older than this process's first launch may
+// have been launched by another process, whose last writes were lost, so then the list is taken anew, once for all of them. The first
+// launch counts and not the start: a second replica starts long before it leads.
 func (p *DefaultProvider) adopt(ctx context.Context, nodeClaim *karpv1.NodeClaim) (inventory.Instance, bool, error) {
-	snapshot := p.inventory.Current()
-	if nodeClaim.CreationTimestamp.Time.Before(p.started) && snapshot.Taken.Before(p.started) {
+	snapshot, began := p.inventory.Current(), p.firstLaunch()
+	if !nodeClaim.CreationTimestamp.After(began) && snapshot.Taken.Before(began) {
 		var err error
-		if snapshot, err = p.inventory.Fresh(ctx, p.clock.Since(p.started)); err != nil {
-			return inventory.Instance{}, false, fmt.Errorf("looking for an instance that was launched before a restart: %w", err)
+		if snapshot, err = p.inventory.Fresh(ctx, p.clock.Since(began)); err != nil {
+			return inventory.Instance{}, false, fmt.Errorf("looking for an instance that another process launched: %w", err)
 		}
 	}
 	instance, found := snapshot.ByNodeClaim(string(nodeClaim.UID))
@@ -28,6 +30,16 @@ func (p *DefaultProvider) adopt(ctx context.Context, nodeClaim *karpv1.NodeClaim
 		log.FromContext(ctx).Info("adopted instance", "NodeClaim", klog.KObj(nodeClaim), "instance", instance.ID)
 	}
 	return instance, found, nil
+}
+
+// firstLaunch is when this process was first asked to launch, which is when it leads.
+func (p *DefaultProvider) firstLaunch() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.began.IsZero() {
+		p.began = p.clock.Now()
+	}
+	return p.began
 }
 
 // candidateOf finds what an instance was launched from, by the type's name in its tags, its zone and its capacity type.

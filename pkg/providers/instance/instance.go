@@ -111,9 +111,9 @@ type DefaultProvider struct {
 	unavailable *capacity.Unavailable
 	reports     *capacity.Reports
 	clock       clock.Clock
-	started     time.Time
 
 	mu        sync.Mutex               // only memory is touched under it
+	began     time.Time                // when this process first launched; zero before
 	unknown   map[string]unknownLaunch // by NodeClaim UID
 	launching map[place]int            // launches under way
 }
@@ -130,7 +130,7 @@ var _ Provider = (*DefaultProvider)(nil)
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
 		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, unavailable: d.Unavailable, reports: d.Reports,
-		clock: d.Clock, started: d.Clock.Now(), unknown: map[string]unknownLaunch{}, launching: map[place]int{},
+		clock: d.Clock, unknown: map[string]unknownLaunch{}, launching: map[place]int{},
 	}
 }
 

@@ -1,0 +1,166 @@
+package nodeclaim
+
+import (
+	"testing"
+	"time"
+
+	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/samber/lo"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
+	"github.com/karpenter-oke/karpenter-oke/test/ocitest"
+)
+
+// collector is a region with an orphan controller of its cluster, on a clock that the test moves.
+type collector struct {
+	*ocitest.Region
+	t       *testing.T
+	clock   *testclock.FakeClock
+	kube    client.Client
+	orphans *OrphanController
+}
+
+func newCollector(t *testing.T, options ocisim.Options, objects ...client.Object) *collector {
+	t.Helper()
+	c := &collector{t: t, clock: testclock.NewFakeClock(noon), kube: newKube(objects...)}
+	options.Clock = c.clock
+	c.Region = ocitest.Start(t, options)
+	c.restart()
+	return c
+}
+
+func (c *collector) restart() {
+	inv := inventory.NewProvider(c.Client, inventory.OneCompartment(c.World.CompartmentID), c.World.ClusterID, c.clock)
+	instances := instance.NewProvider(instance.Config{ClusterID: c.World.ClusterID, CompartmentID: c.World.CompartmentID},
+		instance.Dependencies{API: c.Client, Inventory: inv, Clock: c.clock})
+	c.orphans = NewOrphanController(c.kube, inv, instances, c.clock)
+}
+
+// own launches an instance that carries the tags of a NodeClaim of the cluster.
+func (c *collector) own(cluster, name string, changes ...func(tags map[string]string)) string {
+	c.t.Helper()
+	of := claim(name, "uid-"+name, "")
+	of.OwnerReferences = append(of.OwnerReferences, metav1.OwnerReference{Kind: "NodePool", Name: "pool", UID: "uid-pool"})
+	tags := inventory.OwnerOf(of).Tags(cluster)
+	for _, change := range changes {
+		change(tags)
+	}
+	launched, _ := c.Launch(name, tags, func(d *core.LaunchInstanceDetails) { d.Metadata = map[string]string{"of": cluster} })
+	return oci.Value(launched.Id)
+}
+
+func (c *collector) collect() {
+	c.t.Helper()
+	c.clock.Step(orphanInterval + time.Second)
+	_, err := c.orphans.Reconcile(c.t.Context())
+	require.NoError(c.t, err)
+}
+
+func (c *collector) terminated() []string {
+	var names []string
+	for _, entry := range c.Journal().Entries(0) {
+		if entry.Operation == "TerminateInstance" {
+			names = append(names, lo.Must(lo.Find(c.Instances(), func(i ocisim.Instance) bool { return entry.Path == "/20160918/instances/"+i.ID })).DisplayName)
+		}
+	}
+	return names
+}
+
+func TestAnOrphanGoesWithItsVolumesAndVNICsAndNothingOfAnotherClusterDoes(t *testing.T) {
+	c := newCollector(t, ocisim.Options{}, pool(), claim("alive", "uid-alive", ""))
+	const other = "ocid1.cluster.oc1.phx.other"
+	orphan, alive := c.own(c.World.ClusterID, "lost"), c.own(c.World.ClusterID, "alive")
+	c.own(other, "lost") // equal names and even equal UIDs in the same compartment
+	c.own(other, "alive")
+	c.own("", "nobodys", func(tags map[string]string) { clear(tags) })
+	c.collect()
+	require.Empty(t, c.terminated(), "it is too young")
+	c.collect()
+	require.Equal(t, []string{"lost"}, c.terminated())
+	for _, entry := range c.Journal().Entries(0) {
+		if entry.Operation == "TerminateInstance" {
+			require.Equal(t, "/20160918/instances/"+orphan, entry.Path)
+			require.Contains(t, entry.Query, "preserveBootVolume=false")
+			require.Contains(t, entry.Query, "preserveDataVolumesCreatedAtLaunch=false")
+		}
+	}
+	c.collect()
+	require.Len(t, c.terminated(), 1, "once")
+	boots, volumes, vnics := c.Left()
+	require.Len(t, boots, 4, "those of the four that live")
+	require.Len(t, volumes, 4)
+	require.Len(t, vnics, 4)
+	state, _ := lo.Find(c.Instances(), func(i ocisim.Instance) bool { return i.ID == alive })
+	require.Equal(t, "RUNNING", state.State)
+}
+
+func TestEditedTagsNeverMakeAnInstanceAnOrphan(t *testing.T) {
+	c := newCollector(t, ocisim.Options{}, pool())
+	set := func(key, value string) func(map[string]string) {
+		return func(tags map[string]string) { tags[key] = value }
+	}
+	c.own(c.World.ClusterID, "no-cluster", func(tags map[string]string) { delete(tags, v1alpha1.TagClusterID) })
+	c.own(c.World.ClusterID, "other-pool", set(v1alpha1.TagNodePool, "pool/uid-of-a-restored-cluster"))
+	c.own(c.World.ClusterID, "no-pool", func(tags map[string]string) { delete(tags, v1alpha1.TagNodePool) })
+	recorded := c.own(c.World.ClusterID, "recorded", set(v1alpha1.TagNodeClaim, "x/y"))
+	require.NoError(t, c.kube.Create(t.Context(), claim("of-recorded", "uid-z", recorded)))
+	c.own(c.World.ClusterID, "launching", set(v1alpha1.TagNodeClaim, "x/y"))
+	require.NoError(t, c.kube.Create(t.Context(), claim("launching", "uid-l", "")))
+	c.clock.Step(time.Hour)
+	c.collect()
+	c.restart()
+	c.collect()
+	require.Empty(t, c.terminated())
+}
+
+func TestAnOrphanOfANodePoolThatIsGoneIsEndedByTheProcessThatKnewIt(t *testing.T) {
+	c := newCollector(t, ocisim.Options{}, pool())
+	c.collect()
+	require.NoError(t, c.kube.Delete(t.Context(), pool()))
+	c.own(c.World.ClusterID, "lost")
+	c.clock.Step(time.Hour)
+	c.collect()
+	require.Equal(t, []string{"lost"}, c.terminated())
+	c.own(c.World.ClusterID, "unknown")
+	c.clock.Step(time.Hour)
+	c.restart()
+	c.collect()
+	require.Equal(t, []string{"lost"}, c.terminated(), "a process that never saw the NodePool leaves it alone and says so")
+	require.Len(t, c.orphans.reported, 1)
+}
+
+func TestAnOrphanThatOCIRefusesToEndHoldsUpNoOther(t *testing.T) {
+	c := newCollector(t, ocisim.Options{}, pool())
+	first := c.own(c.World.ClusterID, "first")
+	c.own(c.World.ClusterID, "second")
+	c.Fail(ocisim.Fault{Operation: "TerminateInstance", Match: ocisim.Match{ResourceID: first}, Kind: ocisim.ErrorAnswer, Status: 409, Code: "IncorrectState", Message: "no", Times: 1})
+	c.clock.Step(time.Hour)
+	c.collect()
+	require.ElementsMatch(t, []string{"first", "second"}, c.terminated())
+	c.collect()
+	require.ElementsMatch(t, []string{"first", "first", "second"}, c.terminated(), "it is tried again")
+	boots, volumes, vnics := c.Left()
+	require.Empty(t, boots)
+	require.Empty(t, volumes)
+	require.Empty(t, vnics)
+	require.Empty(t, lo.Filter(c.Instances(), func(i ocisim.Instance, _ int) bool { return i.State != "TERMINATED" }))
+}
+
+func TestAPageThatFailsEndsNoOrphan(t *testing.T) {
+	c := newCollector(t, ocisim.Options{PageSize: 1}, pool())
+	c.own(c.World.ClusterID, "one")
+	c.own(c.World.ClusterID, "two")
+	c.clock.Step(time.Hour)
+	c.Fail(ocisim.Fault{Operation: "ListInstances", Kind: ocisim.ErrorAnswer, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no", Skip: 1})
+	_, err := c.orphans.Reconcile(t.Context())
+	require.Error(t, err)
+	require.Empty(t, c.terminated())
+}
