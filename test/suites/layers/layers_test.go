@@ -31,7 +31,7 @@ func TestLayersOnARealCluster(t *testing.T) {
 		{"rules: what virtual nodes refuse gets a node, contradictions are told", (*suite).checkManagedPods},
 		{"filter: skipped pods wait with a reason and buy nothing", (*suite).checkSkipped},
 		{"filter: pods get nodes near pods on virtual nodes", (*suite).checkTopology},
-		{"virtual nodes: a flap turns nothing, a long absence does", (*suite).checkReadiness},
+		{"virtual nodes: pods wait while none is Ready and run when they are back", (*suite).checkReadiness},
 		{"overflow: pods that waited get a node, new ones go back", (*suite).checkOverflow},
 		{"filter: nothing is bought for a going node's pods that virtual nodes will take", (*suite).checkGoingNodes},
 		{"explain: the metrics tell what happened", (*suite).checkMetrics},
