@@ -3,9 +3,13 @@ package virtualnode
 import (
 	"context"
 	"maps"
+	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	autoscalingv1beta1 "sigs.k8s.io/karpenter/pkg/apis/autoscaling/v1beta1"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -64,14 +68,25 @@ func (c *filteringClient) List(ctx context.Context, list client.ObjectList, opts
 	if err := c.filter.index.Ensure(ctx, c.Client); err != nil {
 		return err
 	}
+	if !handoff {
+		return c.listPending(ctx, pods, opts...)
+	}
 	if err := c.Client.List(ctx, list, opts...); err != nil {
 		return err
 	}
-	if handoff {
-		c.filter.dropHandedOff(pods)
-		return nil
+	c.filter.dropHandedOff(pods)
+	return nil
+}
+
+// listPending takes the cache's own pods and copies each itself, right after the decision on it: what the decision has read is then near
+// for the copy, and what the mark replaces is not copied at all. A pass over ten thousand copied pods would wait for memory.
+func (c *filteringClient) listPending(ctx context.Context, pods *corev1.PodList, opts ...client.ListOption) error {
+	options := client.ListOptions{}
+	options.ApplyOptions(opts)
+	if err := c.Client.List(ctx, pods, append(slices.Clip(opts), client.UnsafeDisableDeepCopy)...); err != nil {
+		return err
 	}
-	c.filter.markSkipped(pods)
+	c.filter.markSkipped(pods, !ptr.Deref(options.UnsafeDisableDeepCopy, false))
 	return nil
 }
 
@@ -99,35 +114,54 @@ func shadow(node *corev1.Node) {
 
 // markSkipped marks the pods that Karpenter leaves to virtual nodes, and those that are held back, in core's own words for a pod that wants no node of
 // Karpenter's. Core then ignores them without an event. They stay in the list: core's metrics need to see each pod decided.
-func (f *Filter) markSkipped(pods *corev1.PodList) {
+//
+// With own, the list gets its own copies of what its pods point to.
+func (f *Filter) markSkipped(pods *corev1.PodList, own bool) {
 	snapshot, now := f.index.Snapshot(), f.clock.Now()
 	for i := range pods.Items {
 		p := &pods.Items[i]
-		if !podutils.IsProvisionable(p) {
-			continue
+		skip := f.leavesAlone(snapshot, now, p)
+		if skip {
+			strip(p)
 		}
-		skip := f.decideAt(snapshot, now, p).Skip()
-		if !skip {
-			_, skip = f.held(p)
+		if own {
+			cached := *p
+			cached.DeepCopyInto(p)
+			p.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"} // as the cache does with its copies
 		}
 		if skip {
-			mark(p)
+			p.Spec.Affinity = newMark()
 		}
 	}
 }
 
-// mark assigns new values only, because what the pod points to may be the cache's. Selectors go as well, because core intersects
-// them with the mark and one on the same label would void it; volumes go, because core reads and checks their claims first.
-func mark(p *corev1.Pod) {
-	p.Spec.NodeSelector = nil
-	p.Spec.Volumes = nil
+// leavesAlone tells whether Karpenter leaves the pod to virtual nodes, or it is held back.
+func (f *Filter) leavesAlone(s *Snapshot, now time.Time, p *corev1.Pod) bool {
+	if !podutils.IsProvisionable(p) {
+		return false
+	}
+	if f.decideAt(s, now, p).Skip() {
+		return true
+	}
+	_, held := f.held(p)
+	return held
+}
+
+// strip takes away what does not go with the mark: selectors, because core intersects them with the mark and one on the same label would
+// void it; volumes, because core reads and checks their claims first. It only assigns, because what the pod points to may be the cache's.
+func strip(p *corev1.Pod) {
+	p.Spec.NodeSelector, p.Spec.Volumes, p.Spec.Affinity = nil, nil, nil
+}
+
+// newMark wants a node without a NodePool's label, which none of Karpenter's is.
+func newMark() *corev1.Affinity {
 	m := &markedAffinity{}
 	m.expressions[0] = corev1.NodeSelectorRequirement{Key: karpv1.NodePoolLabelKey, Operator: corev1.NodeSelectorOpDoesNotExist}
 	m.terms[0].MatchExpressions = m.expressions[:]
 	m.selector.NodeSelectorTerms = m.terms[:]
 	m.node.RequiredDuringSchedulingIgnoredDuringExecution = &m.selector
 	m.affinity.NodeAffinity = &m.node
-	p.Spec.Affinity = &m.affinity
+	return &m.affinity
 }
 
 // markedAffinity holds all parts of a mark, so that each of thousands of pods costs one allocation.

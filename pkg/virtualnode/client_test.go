@@ -52,7 +52,10 @@ func TestTheCacheIsNotWrittenTo(t *testing.T) {
 	c := NewClient(cached, testFilter(DefaultConfig(), testClock(), vnode("v1")))
 
 	pods, node := &corev1.PodList{}, &corev1.Node{}
+	require.NoError(t, c.List(t.Context(), pods, client.MatchingFields{"spec.nodeName": ""}, client.UnsafeDisableDeepCopy))
+	require.Equal(t, wantPod, &cached.pods[0], "the list wrote into the cache")
 	require.NoError(t, c.List(t.Context(), pods, client.MatchingFields{"spec.nodeName": ""}))
+	pods.Items[0].Labels["app"], pods.Items[0].Spec.Containers[0].Image = "other", "other"
 	require.NoError(t, c.Get(t.Context(), client.ObjectKey{Name: "v1"}, node))
 
 	require.Nil(t, pods.Items[0].Spec.NodeSelector)
@@ -76,11 +79,12 @@ func TestPodsThatKubeSchedulerHasNotTriedAreLeftAsTheyAre(t *testing.T) {
 	c := NewClient(&cachedClient{pods: []corev1.Pod{*fresh}}, testFilter(DefaultConfig(), testClock(), vnode("v1")))
 	pods := &corev1.PodList{}
 	require.NoError(t, c.List(t.Context(), pods, client.MatchingFields{"spec.nodeName": ""}))
-	require.Equal(t, *fresh, pods.Items[0])
+	require.Equal(t, fresh.Spec, pods.Items[0].Spec)
+	require.Equal(t, fresh.ObjectMeta, pods.Items[0].ObjectMeta)
 }
 
 // cacheOf is a client whose pods come out of a cache such as the manager's, indexed as core does.
-func cacheOf(b *testing.B, pods []*corev1.Pod) client.Client {
+func cacheOf(b testing.TB, pods []*corev1.Pod) client.Client {
 	b.Helper()
 	log.SetLogger(logr.Discard())
 	source := cachetesting.NewFakeControllerSource()
@@ -112,6 +116,25 @@ func cacheOf(b *testing.B, pods []*corev1.Pod) client.Client {
 	c, err := client.New(&rest.Config{}, client.Options{Scheme: scheme.Scheme, Mapper: mapper, Cache: &client.CacheOptions{Reader: reader}})
 	require.NoError(b, err)
 	return c
+}
+
+func TestPodsComeAsTheCacheGivesThemAndAreTheCallersOwn(t *testing.T) {
+	bare := cacheOf(t, []*corev1.Pod{typicalPod("plain"), typicalPod("burst", burst)})
+	wrapped := NewClient(bare, testFilter(DefaultConfig(), testClock(), vnode("v1")))
+	list := func(c client.Client) map[string]corev1.Pod {
+		pods := &corev1.PodList{}
+		require.NoError(t, c.List(t.Context(), pods, client.MatchingFields{"spec.nodeName": ""}))
+		return lo.SliceToMap(pods.Items, func(p corev1.Pod) (string, corev1.Pod) { return p.Name, p })
+	}
+	want, got := list(bare), list(wrapped)
+	require.Equal(t, want["plain"], got["plain"])
+	require.NotNil(t, got["burst"].Spec.Affinity)
+
+	for _, p := range got {
+		p.Labels["app"], p.Spec.Containers[0].Image = "other", "other"
+		p.Status.Conditions[0].Reason = "other"
+	}
+	require.Equal(t, want, list(bare), "the list shares memory with the cache")
 }
 
 // The wrapped list must cost at most a tenth more than the bare one. Half of the 10,000 pods are skipped.
