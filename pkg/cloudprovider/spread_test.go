@@ -58,6 +58,8 @@ func TestAClassThatAllowsSomeFaultDomainsIsSpreadOverThemEvenly(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		created, err := s.Create(t.Context(), s.claim(name))
 		require.NoError(t, err)
+		known, _ := s.inventory.Current().Get(created.Status.ProviderID)
+		require.Equal(t, created.Labels[v1alpha1.LabelFaultDomain], known.NamedFaultDomain, "kept for the day when the launch fails late")
 		places[created.Labels[corev1.LabelTopologyZone]+"/"+created.Labels[v1alpha1.LabelFaultDomain]]++
 	}
 	require.Len(t, places, 6, "two fault domains in each of three zones, one node in each: %v", places)

@@ -255,7 +255,7 @@ func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeCla
 		if !ok {
 			return Launched{}, fmt.Errorf("OCI launched instance %s without its ownership tags; end it by hand", oci.Value(raw.Id))
 		}
-		instance.WorkRequestID = workRequest
+		instance.WorkRequestID, instance.NamedFaultDomain = workRequest, oci.Value(next.details.FaultDomain)
 		p.inventory.NoteLaunched(instance)
 		reportFit(next.fit)
 		log.FromContext(ctx).Info("launched instance", "NodeClaim", klog.KObj(nodeClaim), "instance", instance.ID, "instance-type", next.candidate.Type.Name,

@@ -38,6 +38,8 @@ type Instance struct {
 	TagsEdited bool
 	// WorkRequestID is the launch's work request; known only to the process that launched the instance.
 	WorkRequestID string
+	// NamedFaultDomain is the fault domain that the launch asked for, empty when OCI chose; known as WorkRequestID is.
+	NamedFaultDomain string
 }
 
 // Owner is what the ownership tags of an instance say.

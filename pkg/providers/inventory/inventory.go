@@ -274,9 +274,9 @@ func (p *DefaultProvider) read(ctx context.Context) (map[string]Instance, error)
 func (p *DefaultProvider) carryOver(listed map[string]Instance) {
 	for id, instance := range listed {
 		if note, ok := p.launched[id]; ok {
-			instance.WorkRequestID = note.instance.WorkRequestID
+			instance.WorkRequestID, instance.NamedFaultDomain = note.instance.WorkRequestID, note.instance.NamedFaultDomain
 		} else if old, ok := p.listed[id]; ok {
-			instance.WorkRequestID = old.WorkRequestID
+			instance.WorkRequestID, instance.NamedFaultDomain = old.WorkRequestID, old.NamedFaultDomain
 		}
 		listed[id] = instance
 	}

@@ -56,7 +56,7 @@ func start(t *testing.T, instances ...core.Instance) (*DefaultProvider, *cloud, 
 
 func launched(id string) Instance {
 	i, _ := FromSDK(sdkInstance(id, core.InstanceLifecycleStateProvisioning), clusterID)
-	i.WorkRequestID = "wr-" + id
+	i.WorkRequestID, i.NamedFaultDomain = "wr-"+id, "FAULT-DOMAIN-2"
 	return i
 }
 
@@ -114,6 +114,7 @@ func TestALaunchIsSeenBeforeListsShowIt(t *testing.T) {
 	require.False(t, i.Unlisted)
 	require.Equal(t, core.InstanceLifecycleStateRunning, i.State)
 	require.Equal(t, "wr-a", i.WorkRequestID, "what only this process knows is kept")
+	require.Equal(t, "FAULT-DOMAIN-2", i.NamedFaultDomain)
 	require.Equal(t, IdleInterval, p.NextInterval())
 
 	p.NoteLaunched(launched("never"))
