@@ -38,6 +38,7 @@ const attemptTimeout = 30 * time.Second
 // call runs one operation: it waits for the limiter, gives each try a time limit, counts it, and tries again when the class
 // of the error says that the same request may work. It never outlives ctx, and gives up early when ctx would end in a wait.
 func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req) (Resp, error) {
+	defer c.waiting(ctx)()
 	for attempt := 1; ; attempt++ {
 		place, err := c.limiter.acquire(ctx, op)
 		if err != nil {

@@ -28,7 +28,7 @@ func (o *Operator) limitControllers() []controller.Controller {
 	if o.Limits == nil {
 		return nil
 	}
-	return []controller.Controller{refresh.NewController(refresh.Task{
+	return []controller.Controller{o.refresher(refresh.Task{
 		Name: "refresh.limits", Every: refresh.Fixed(quota.Interval), Spread: true,
 		Do: func(ctx context.Context) error {
 			o.Limits.Refresh(ctx)

@@ -80,6 +80,7 @@ type Operator struct {
 	Reports *capacity.Reports
 	Limits  *quota.Provider
 
+	loops        *loops
 	priceRefresh time.Duration
 	namespace    string // of the controller's own objects
 	clusterID    string
@@ -207,9 +208,9 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 // pods nodes are bought.
 func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controller {
 	all := []controller.Controller{
-		refresh.NewController(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
-		refresh.NewController(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
-		refresh.NewController(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Do: o.Inventory.Refresh}),
+		o.refresher(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
+		o.refresher(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
+		o.refresher(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Do: o.Inventory.Refresh}),
 		o.ClassStatus,
 		nodeclass.NewNodesController(o.GetClient()),
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
@@ -225,9 +226,14 @@ func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controlle
 	}
 	all = append(all, o.limitControllers()...)
 	if o.PriceFeed != nil {
-		all = append(all, refresh.NewController(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
+		all = append(all, o.refresher(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
 	}
 	return append(all, o.Filter.Controllers()...)
+}
+
+// refresher is the controller of a task whose runs tell whether the process is alive.
+func (o *Operator) refresher(task refresh.Task) *refresh.Controller {
+	return refresh.NewController(o.loops.watch(task))
 }
 
 // discover finds on the cluster what nodes are given, where the options do not say.
