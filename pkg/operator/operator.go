@@ -114,6 +114,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Launches:  nodeclass.NewLaunchOutcomes(core.Clock),
 		Learned:   learned.NewStore(core.Clock, learned.DefaultTTL),
 		Breaker:   breaker.New(),
+		loops:     &loops{clock: core.Clock},
 		clusterID: opts.ClusterID,
 		namespace: opts.SystemNamespace,
 		Filter:    virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
