@@ -15,12 +15,13 @@ import (
 )
 
 // Slack is what a fitted node has above its claim's requests at least. A node that is smaller than predicted by more than this does not
-// take the pods it was bought for, and core buys the next one; figures and reasons are in designs/0004-instance-types.md.
+// take the pods it was bought for, and core buys the next one; and a node without room for the next pod is bought and consolidated more
+// often. Figures and reasons are in designs/0004-instance-types.md.
 const (
-	slackCPUMillis     = 50
-	slackMemory        = 128 << 20 // bytes
-	slackMemoryPercent = 1         // of the requests, where that is more
-	slackPods          = 2
+	slackCPUMillis = 50
+	slackMemory    = 128 << 20 // bytes
+	slackPercent   = 3         // of the requested CPU and memory, where that is more
+	slackPods      = 2
 )
 
 // FitOutcome says whether an instance type was fitted to a claim, and if not why. The set is closed: it is a metric label.
@@ -263,9 +264,9 @@ func needs(requests, ofType corev1.ResourceList) corev1.ResourceList {
 func slackOf(name corev1.ResourceName, requested resource.Quantity) resource.Quantity {
 	switch name {
 	case corev1.ResourceCPU:
-		return *resource.NewMilliQuantity(slackCPUMillis, resource.DecimalSI)
+		return *resource.NewMilliQuantity(max(slackCPUMillis, requested.MilliValue()*slackPercent/100), resource.DecimalSI)
 	case corev1.ResourceMemory:
-		return *resource.NewQuantity(max(slackMemory, requested.Value()*slackMemoryPercent/100), resource.BinarySI)
+		return *resource.NewQuantity(max(slackMemory, requested.Value()*slackPercent/100), resource.BinarySI)
 	case corev1.ResourcePods:
 		return *resource.NewQuantity(slackPods, resource.DecimalSI)
 	default:

@@ -19,12 +19,11 @@ import (
 )
 
 // The slack that designs/0004-instance-types.md promises, said again so that a change of it is noticed.
-const (
-	slackCPUMillis = 50
-	slackPods      = 2
-)
+const slackPods = 2
 
-func slackMemory(requested int64) int64 { return max(128*mib, requested/100) }
+func slackMemory(requested int64) int64 { return max(128*mib, requested*3/100) }
+
+func slackCPUMillis(requested int64) int64 { return max(50, requested*3/100) }
 
 // claimFor is a claim as core makes it: requests of pods and daemons, and a list of types that would do.
 func claimFor(requests corev1.ResourceList, requirements ...karpv1.NodeSelectorRequirementWithMinValues) *karpv1.NodeClaim {
@@ -80,7 +79,7 @@ func TestALaunchIsFittedWithinItsInstanceType(t *testing.T) {
 			says: "to the memory for each OCPU that the class wants, at most", claim: claimFor(requests("1", "30Gi", 10)),
 			class: flex(func(f *v1alpha1.Flex) {
 				f.MemoryPerOCPU = &v1alpha1.MemoryRange{Max: lo.ToPtr(resource.MustParse("8Gi"))}
-			}), ocpus: 5, memory: 36, outcome: instancetype.Fitted,
+			}), ocpus: 5, memory: 37, outcome: instancetype.Fitted,
 		},
 		{
 			says: "to the OCPUs that the class wants", claim: claimFor(medium),
@@ -100,7 +99,7 @@ func TestALaunchIsFittedWithinItsInstanceType(t *testing.T) {
 			says: "above what the class's kubelet reserves", claim: claimFor(medium),
 			class: func(nc *v1alpha1.OciNodeClass) {
 				nc.Spec.Kubelet = &v1alpha1.KubeletConfiguration{SystemReserved: v1alpha1.ReservedResources{"cpu": "2", "memory": "4Gi"}}
-			}, ocpus: 3, memory: 18, outcome: instancetype.Fitted,
+			}, ocpus: 3, memory: 19, outcome: instancetype.Fitted,
 		},
 		{
 			says: "never when the class says Grid", claim: claimFor(medium), class: flex(func(f *v1alpha1.Flex) { f.Sizing = v1alpha1.FlexSizingGrid }),
@@ -240,7 +239,7 @@ func requireSound(t *testing.T, e *env, nc *v1alpha1.OciNodeClass, claim *karpv1
 	for name, q := range claim.Spec.Resources.Requests {
 		switch name {
 		case corev1.ResourceCPU:
-			q.Add(*resource.NewMilliQuantity(slackCPUMillis, resource.DecimalSI))
+			q.Add(*resource.NewMilliQuantity(slackCPUMillis(q.MilliValue()), resource.DecimalSI))
 		case corev1.ResourceMemory:
 			q.Add(*resource.NewQuantity(slackMemory(q.Value()), resource.BinarySI))
 		case corev1.ResourcePods:

@@ -35,9 +35,13 @@ type Days struct {
 	Seed             uint64
 }
 
+// seeds are how many times the days are played with each sizing. One run is worth little: which nodes consolidation happens upon decides
+// what it finds next, and pods moved differ by half between seeds.
+const seeds = 12
+
 // Default are three days of a small cluster whose load doubles by day, with hourly jobs.
 var Default = Days{
-	Hours: 72, Step: 30 * time.Minute, Services: 80, Swing: 0.4, Jobs: 10, JobLife: 40 * time.Minute, ConsolidateAfter: 5 * time.Minute, Seed: 7,
+	Hours: 72, Step: 30 * time.Minute, Services: 80, Swing: 0.4, Jobs: 10, JobLife: 40 * time.Minute, ConsolidateAfter: 5 * time.Minute,
 }
 
 // Outcome is what the days came to.
@@ -179,32 +183,56 @@ func (p *player) pod(kinds []world.Requests) *corev1.Pod {
 	return world.NewPod(fmt.Sprintf("pod-%06d", p.named), p.world.Clock.Now(), kinds[p.rng.IntN(len(kinds))])
 }
 
-// RunAll plays the default days with both sizings.
+// add sums outcomes.
+func (o *Outcome) add(other Outcome) {
+	o.Dollars += other.Dollars
+	o.DollarsCells += other.DollarsCells
+	o.Bought += other.Bought
+	o.Disrupted.Add(other.Disrupted)
+	o.PodHours += other.PodHours
+}
+
+// RunAll plays the default days with both sizings and all seeds. What it prints and the figures are means of the seeds.
 func RunAll(ctx context.Context, figures *results.Figures, to io.Writer) error {
-	fmt.Fprintf(to, "%d simulated hours, about %d services and %d jobs an hour, consolidation after %s\n",
-		Default.Hours, Default.Services, Default.Jobs, Default.ConsolidateAfter)
+	fmt.Fprintf(to, "%d simulated hours, about %d services and %d jobs an hour, consolidation after %s, means of %d seeds\n",
+		Default.Hours, Default.Services, Default.Jobs, Default.ConsolidateAfter, seeds)
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "sizing\tdollars\tas core believes\tpod hours\tnodes bought\tended empty\tdeleted\treplaced\tpods moved")
-	outcomes := map[v1alpha1.FlexSizing]Outcome{}
-	for _, sizing := range []v1alpha1.FlexSizing{v1alpha1.FlexSizingGrid, v1alpha1.FlexSizingFit} {
-		o, err := Run(ctx, Default, sizing)
-		if err != nil {
-			return fmt.Errorf("sizing %s: %w", sizing, err)
-		}
-		if o.Unplaced > 0 {
-			return fmt.Errorf("sizing %s: %d times a pod was left without a node", sizing, o.Unplaced)
-		}
-		outcomes[sizing] = o
-		d := o.Disrupted
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.0f\t%d\t%d\t%d\t%d\t%d\n", sizing, o.Dollars, o.DollarsCells, o.PodHours, o.Bought, d.Empty, d.Deleted, d.Replaced, d.Pods)
-		note := results.Note(fmt.Sprintf("%d simulated hours", Default.Hours))
-		figures.Add(fmt.Sprintf("churn, %s: bill", sizing), o.Dollars, "$", note)
-		figures.Add(fmt.Sprintf("churn, %s: pods moved by consolidation", sizing), float64(d.Pods), "pods", note)
-		figures.Add(fmt.Sprintf("churn, %s: nodes ended by consolidation", sizing), float64(d.Nodes()), "nodes", note)
-		figures.Add(fmt.Sprintf("churn, %s: nodes bought", sizing), float64(o.Bought), "nodes", note)
+	fit, err := runSeeds(ctx, v1alpha1.FlexSizingFit, figures, w)
+	if err != nil {
+		return err
 	}
-	fit, grid := outcomes[v1alpha1.FlexSizingFit], outcomes[v1alpha1.FlexSizingGrid]
+	grid, err := runSeeds(ctx, v1alpha1.FlexSizingGrid, figures, w)
+	if err != nil {
+		return err
+	}
 	figures.Add("churn: bill of Fit by Grid", fit.Dollars/grid.Dollars, "ratio", results.AtMost(1))
 	figures.Add("churn: pods moved, Fit by Grid", float64(fit.Disrupted.Pods)/float64(max(grid.Disrupted.Pods, 1)), "ratio", results.AtMost(1))
 	return w.Flush()
+}
+
+// runSeeds plays the days with one sizing and gives the sum of the seeds.
+func runSeeds(ctx context.Context, sizing v1alpha1.FlexSizing, figures *results.Figures, to io.Writer) (Outcome, error) {
+	sum := Outcome{}
+	for seed := range uint64(seeds) {
+		days := Default
+		days.Seed = seed + 1
+		o, err := Run(ctx, days, sizing)
+		if err != nil {
+			return sum, fmt.Errorf("sizing %s, seed %d: %w", sizing, days.Seed, err)
+		}
+		if o.Unplaced > 0 {
+			return sum, fmt.Errorf("sizing %s, seed %d: %d times a pod was left without a node", sizing, days.Seed, o.Unplaced)
+		}
+		sum.add(o)
+	}
+	d, mean := sum.Disrupted, func(total int) float64 { return float64(total) / seeds }
+	fmt.Fprintf(to, "%s\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\n", sizing, sum.Dollars/seeds, sum.DollarsCells/seeds, sum.PodHours/seeds,
+		mean(sum.Bought), mean(d.Empty), mean(d.Deleted), mean(d.Replaced), mean(d.Pods))
+	note := results.Note(fmt.Sprintf("%d simulated hours, mean of %d seeds", Default.Hours, seeds))
+	figures.Add(fmt.Sprintf("churn, %s: bill", sizing), sum.Dollars/seeds, "$", note)
+	figures.Add(fmt.Sprintf("churn, %s: pods moved by consolidation", sizing), mean(d.Pods), "pods", note)
+	figures.Add(fmt.Sprintf("churn, %s: nodes ended by consolidation", sizing), mean(d.Nodes()), "nodes", note)
+	figures.Add(fmt.Sprintf("churn, %s: nodes bought", sizing), mean(sum.Bought), "nodes", note)
+	return sum, nil
 }
