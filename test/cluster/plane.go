@@ -40,6 +40,8 @@ type Plane struct {
 	ca    *pki.Authority
 	host  string // https://127.0.0.1:port
 
+	servers []server // the plane's own, in order of start
+
 	mu       sync.Mutex
 	children []*process.Process // in order of start
 	stopped  bool
@@ -93,16 +95,13 @@ func (p *Plane) start(ctx context.Context) error {
 		return err
 	}
 	begin := time.Now()
-	steps := []struct {
-		program string
-		args    []string
-		health  string
-	}{
+	steps := []server{
 		{"etcd", etcdArgs(p.files, ports), loopback("http", ports.etcdClient) + "/health"},
 		{"kube-apiserver", apiserverArgs(p.files, ports, p.o), p.host + "/readyz"},
 		{"kube-scheduler", schedulerArgs(p.files, ports, p.o), loopback("https", ports.scheduler) + "/readyz"},
 		{"kube-controller-manager", controllerManagerArgs(p.files, ports, p.o), loopback("https", ports.controllerManager) + "/healthz"},
 	}
+	p.servers = steps
 	// etcd and the API server in turn; the last two come up together.
 	for i, s := range steps {
 		if _, err := p.Run(process.Spec{Name: s.program, Path: filepath.Join(p.o.BinDir, s.program), Args: s.args}); err != nil {

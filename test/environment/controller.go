@@ -55,17 +55,9 @@ func (e *Environment) tryController(ctx context.Context, kubeconfig string) erro
 		return err
 	}
 	metrics, health := flagOr(e.o.ControllerArgs, "metrics-port", ports[0]), flagOr(e.o.ControllerArgs, "health-probe-port", ports[1])
-	w := e.sim.World()
-	args := append([]string{
-		"--cluster-id", w.ClusterID, "--compartment-id", w.CompartmentID, "--cluster-endpoint", simsource.Endpoint(w),
-		"--oci-auth", "api-key", "--oci-config-file", e.ociConfig, "--oci-endpoint", e.sim.URL,
-		"--price-list-url", e.sim.URL + ocisim.PriceListPath,
-		"--metrics-port", metrics, "--health-probe-port", health, "--disable-leader-election",
-	}, e.o.ControllerArgs...)
-	child, err := process.Start(process.Spec{
-		Name: ControllerBinary, Path: e.o.controllerPath(), Args: args, LogFile: e.ControllerLog(),
-		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.o.Dir, "KUBECONFIG=" + kubeconfig, "SYSTEM_NAMESPACE=" + controllerNamespace},
-	})
+	spec := e.controllerSpec(kubeconfig, metrics, health, e.o.ControllerArgs...)
+	spec.LogFile = e.ControllerLog()
+	child, err := process.Start(spec)
 	if err != nil {
 		return err
 	}
@@ -79,6 +71,30 @@ func (e *Environment) tryController(ctx context.Context, kubeconfig string) erro
 	e.controller, e.metricsURL = child, "http://127.0.0.1:"+metrics+"/metrics"
 	e.mu.Unlock()
 	return nil
+}
+
+// ControllerSpec is how another controller of this cluster is started, for callers that keep controllers of their own: with the
+// ports it is to use and further arguments, which win. Its log file is left to the caller.
+func (e *Environment) ControllerSpec(ctx context.Context, metricsPort, healthPort int, args ...string) (process.Spec, error) {
+	kubeconfig, err := e.controllerKubeconfig(ctx)
+	if err != nil {
+		return process.Spec{}, err
+	}
+	return e.controllerSpec(kubeconfig, strconv.Itoa(metricsPort), strconv.Itoa(healthPort), args...), nil
+}
+
+func (e *Environment) controllerSpec(kubeconfig, metricsPort, healthPort string, args ...string) process.Spec {
+	w := e.sim.World()
+	return process.Spec{
+		Name: ControllerBinary, Path: e.o.controllerPath(),
+		Args: append([]string{
+			"--cluster-id", w.ClusterID, "--compartment-id", w.CompartmentID, "--cluster-endpoint", simsource.Endpoint(w),
+			"--oci-auth", "api-key", "--oci-config-file", e.ociConfig, "--oci-endpoint", e.sim.URL,
+			"--price-list-url", e.sim.URL + ocisim.PriceListPath,
+			"--metrics-port", metricsPort, "--health-probe-port", healthPort, "--disable-leader-election",
+		}, args...),
+		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.o.Dir, "KUBECONFIG=" + kubeconfig, "SYSTEM_NAMESPACE=" + controllerNamespace},
+	}
 }
 
 // KillController ends the controller as kill -9 does. RestartController starts it again.

@@ -28,13 +28,14 @@ const (
 	CutBefore              FaultKind = "CutBefore"              // the connection is cut before the request has any effect
 	CutAfter               FaultKind = "CutAfter"               // the request has its effect, then the connection is cut
 	ErrorAnswer            FaultKind = "Error"                  // Status, Code and Message as given
+	Answered               FaultKind = "Answered"               // nothing goes wrong; it is for what Then does
 )
 
 // launchKinds act inside LaunchInstance; plainKinds can answer any other operation too.
 var (
 	launchKinds = kindSet(OutOfHostCapacity, OutOfHostCapacityLater, LimitExceeded, QuotaExceeded, ShapeNotFound, MemoryRewritten, SlowProvisioning,
 		StuckProvisioning, ListLag)
-	anyKinds   = kindSet(TooManyRequests, Latency, CutBefore, CutAfter, ErrorAnswer)
+	anyKinds   = kindSet(TooManyRequests, Latency, CutBefore, CutAfter, ErrorAnswer, Answered)
 	plainKinds = kindSet(OutOfHostCapacity, LimitExceeded, QuotaExceeded)
 )
 
@@ -74,6 +75,10 @@ type Fault struct {
 	Code      string        `json:"code,omitempty"`
 	Message   string        `json:"message,omitempty"`
 	Hits      int           `json:"hits"` // requests hit so far
+	// Then, if set, is called for each request that is hit, without any lock: with CutBefore before the request has an effect and with CutAfter when it
+	// has had it, each time before the connection is cut; with Answered when the whole answer has been sent. It lets a test end the client at a moment
+	// that is known exactly.
+	Then func() `json:"-"`
 }
 
 // Faults is the script of a simulator. Safe for concurrent use.
@@ -120,6 +125,9 @@ func (f *Faults) validate(fault Fault) error {
 	}
 	if needsDelay := kindSet(Latency, SlowProvisioning, ListLag); needsDelay[fault.Kind] && fault.Delay <= 0 {
 		return fmt.Errorf("a fault of kind %s needs a delay", fault.Kind)
+	}
+	if acts := kindSet(CutBefore, CutAfter, Answered); fault.Then != nil && !acts[fault.Kind] {
+		return fmt.Errorf("a fault of kind %s can not do anything else then", fault.Kind)
 	}
 	if fault.Times < 0 || fault.Skip < 0 {
 		return fmt.Errorf("times and skip must not be negative")
@@ -219,6 +227,13 @@ func atTheDoor(operation string) func(Fault) bool {
 			return f.Kind != Latency
 		}
 		return operation != launchOperation && plainKinds[f.Kind]
+	}
+}
+
+// then does what the fault was given to do, if anything.
+func (f Fault) then() {
+	if f.Then != nil {
+		f.Then()
 	}
 }
 

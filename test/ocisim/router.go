@@ -131,6 +131,7 @@ func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, op operation) 
 	entry.Duration = s.clock.Since(start)
 	if fault.Kind == CutBefore || fault.Kind == CutAfter {
 		s.journal.add(entry)
+		fault.then()
 		cut(w)
 		return
 	}
@@ -151,6 +152,10 @@ func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, op operation) 
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(payload) // the client may have gone: nobody is left to tell
+	if fault.Kind == Answered {
+		_ = http.NewResponseController(w).Flush()
+		fault.then()
+	}
 }
 
 // answer runs the operation unless the door stops the request. The returned fault, if any, is the one the request met at the door.
