@@ -17,6 +17,8 @@ CONTROLLER_ARGS ?=
 OCISIM_ARGS ?=
 KEEP ?=
 FUZZ_RUNS ?= 200000x
+SEED ?= 1
+DURATION ?= 5m
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: help
@@ -44,6 +46,11 @@ test: tools build ## Run all tests: units, the simulator's and cluster's own, en
 .PHONY: e2e
 e2e: tools build ## Run the long soaks on a real control plane: both layers mixed for minutes.
 	@go test -tags soak -count=1 -timeout 90m ./test/soak/...
+
+.PHONY: chaos
+chaos: tools ## Break things around a running controller as a seed decides, and check what must stay true. SEED=, DURATION=. Writes out/chaos/report.json.
+	@go build -trimpath -o $(BIN)/chaos ./test/chaos
+	@exec $(BIN)/chaos --seed $(SEED) --duration $(DURATION)
 
 .PHONY: fuzz
 fuzz: ## Fuzz what nodes are given at boot, the way back to the kubelet's arguments, and the choice of a pod's layer. FUZZ_RUNS= for each.

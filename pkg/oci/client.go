@@ -54,6 +54,7 @@ type Client struct {
 	containerEngine containerengine.ContainerEngineClient
 	workRequests    workrequests.WorkRequestClient
 	placementGroups clusterplacementgroups.ClusterPlacementGroupsCPClient
+	blockStorage    core.BlockstorageClient
 	vaults          *vaultClients
 	limiter         *limiter
 	clock           clock.Clock
@@ -101,6 +102,9 @@ func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk cloc
 	if c.placementGroups, err = clusterplacementgroups.NewClusterPlacementGroupsCPClientWithConfigurationProvider(provider); err != nil {
 		return nil, fmt.Errorf("making the OCI cluster placement group client: %w", err)
 	}
+	if c.blockStorage, err = core.NewBlockstorageClientWithConfigurationProvider(provider); err != nil {
+		return nil, fmt.Errorf("making the OCI block storage client: %w", err)
+	}
 	if c.region = cfg.Region; c.region == "" {
 		if c.region, err = provider.Region(); err != nil {
 			return nil, fmt.Errorf("reading the region from the OCI credentials (set --oci-region): %w", err)
@@ -114,7 +118,7 @@ func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk cloc
 // point sends every client to the region or endpoint of the configuration and switches the SDK's own retries off: they can not
 // be cancelled, differ from one operation to the next, and would retry "out of host capacity" for minutes.
 func (c *Client) point(cfg Config) {
-	bases := []*common.BaseClient{&c.compute.BaseClient, &c.network.BaseClient, &c.identity.BaseClient, &c.containerEngine.BaseClient, &c.workRequests.BaseClient, &c.placementGroups.BaseClient}
+	bases := []*common.BaseClient{&c.compute.BaseClient, &c.network.BaseClient, &c.identity.BaseClient, &c.containerEngine.BaseClient, &c.workRequests.BaseClient, &c.placementGroups.BaseClient, &c.blockStorage.BaseClient}
 	if cfg.Region != "" {
 		c.compute.SetRegion(cfg.Region)
 		c.network.SetRegion(cfg.Region)
@@ -122,6 +126,7 @@ func (c *Client) point(cfg Config) {
 		c.containerEngine.SetRegion(cfg.Region)
 		c.workRequests.SetRegion(cfg.Region)
 		c.placementGroups.SetRegion(cfg.Region)
+		c.blockStorage.SetRegion(cfg.Region)
 	}
 	never := common.NoRetryPolicy()
 	for _, base := range bases {

@@ -22,6 +22,7 @@ const (
 	serviceWorkRequests    service = "workrequests"
 	servicePlacementGroups service = "clusterplacementgroups"
 	serviceKeyManagement   service = "keymanagement"
+	serviceBlockStorage    service = "blockstorage"
 )
 
 // verbClass is a kind of calls that shares a limit within a service.

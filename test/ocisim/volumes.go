@@ -65,6 +65,7 @@ func volumeOperations() []operation {
 		{name: "ListVolumeAttachments", method: http.MethodGet, path: "/20160918/volumeAttachments", handle: listVolumeAttachments},
 		{name: "ListVolumes", method: http.MethodGet, path: "/20160918/volumes", handle: listVolumes},
 		{name: "GetVolume", method: http.MethodGet, path: "/20160918/volumes/{id}", handle: getVolume},
+		{name: "DeleteVolume", method: http.MethodDelete, path: "/20160918/volumes/{id}", handle: deleteVolume},
 	}
 }
 
@@ -139,6 +140,20 @@ func listVolumes(s *Simulator, c *call) (*reply, error) {
 		}
 	}
 	return list(c, out, func(v core.Volume) string { return *v.Id })
+}
+
+func deleteVolume(s *Simulator, c *call) (*reply, error) {
+	v, known := s.state.volumes.get(c.path("id"))
+	if !known || v.LifecycleState == core.VolumeLifecycleStateTerminated {
+		return nil, notFound("volume %s", c.path("id"))
+	}
+	for _, l := range s.state.volumeLinks.all() {
+		if l.volumeID == *v.Id && l.state != core.VolumeAttachmentLifecycleStateDetached {
+			return nil, conflict("IncorrectState", "volume %s is attached to instance %s", *v.Id, l.instanceID)
+		}
+	}
+	v.LifecycleState = core.VolumeLifecycleStateTerminated
+	return &reply{status: http.StatusNoContent}, nil
 }
 
 func getVolume(s *Simulator, c *call) (*reply, error) {

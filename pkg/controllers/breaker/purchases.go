@@ -3,6 +3,7 @@ package breaker
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,6 +17,8 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
 	"sigs.k8s.io/karpenter/pkg/utils/resources"
+
+	"github.com/awslabs/operatorpkg/status"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
@@ -88,8 +91,11 @@ func (c *PurchasesController) Reconcile(ctx context.Context, claim *karpv1.NodeC
 // pending says that the pod still needs a node.
 func pending(p *corev1.Pod) bool { return !podutils.IsScheduled(p) && podutils.IsActive(p) }
 
+// initialized reads the condition where it stands: StatusConditions writes into what it is given, and a predicate is given what is in the cache.
 func initialized(claim *karpv1.NodeClaim) bool {
-	return claim.StatusConditions().Get(karpv1.ConditionTypeInitialized).IsTrue()
+	return slices.ContainsFunc(claim.Status.Conditions, func(c status.Condition) bool {
+		return c.Type == karpv1.ConditionTypeInitialized && c.IsTrue()
+	})
 }
 
 // nodeOf is the Node of a NodeClaim; nil while there is none.

@@ -129,8 +129,9 @@ func (c *OrphanController) owners(ctx context.Context) (owners, error) {
 	o := owners{uids: sets.New[string](), names: sets.New[string](), providerIDs: sets.New[string]()}
 	for i := range claims.Items {
 		claim := &claims.Items[i]
-		o.uids.Insert(string(claim.UID))
+		// A NodeClaim that knows its instance owns no other one, whatever the tags say: two processes may both have launched for it.
 		if claim.Status.ProviderID == "" {
+			o.uids.Insert(string(claim.UID))
 			o.names.Insert(claim.Name)
 		} else {
 			o.providerIDs.Insert(claim.Status.ProviderID)

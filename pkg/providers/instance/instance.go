@@ -41,6 +41,8 @@ type API interface {
 	LaunchInstance(ctx context.Context, details core.LaunchInstanceDetails, retryToken string) (core.Instance, string, error)
 	TerminateInstance(ctx context.Context, id string) error
 	GetInstance(ctx context.Context, id string) (core.Instance, error)
+	ListVolumeAttachments(ctx context.Context, compartmentID, instanceID string) ([]core.VolumeAttachment, error)
+	DeleteVolume(ctx context.Context, id string) error
 }
 
 // Sizes is what this package needs to know of instance types.
@@ -115,6 +117,7 @@ type DefaultProvider struct {
 	mu        sync.Mutex               // only memory is touched under it
 	began     time.Time                // when this process first launched; zero before
 	unknown   map[string]unknownLaunch // by NodeClaim UID
+	ended     map[string]bool          // OCIDs of instances that are ending because this process asked for it
 	launching map[place]int            // launches under way
 }
 
@@ -130,7 +133,7 @@ var _ Provider = (*DefaultProvider)(nil)
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
 		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, unavailable: d.Unavailable, reports: d.Reports,
-		clock: d.Clock, unknown: map[string]unknownLaunch{}, launching: map[place]int{},
+		clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]bool{}, launching: map[place]int{},
 	}
 }
 

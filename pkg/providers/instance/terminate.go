@@ -20,6 +20,17 @@ const endingAge = 5 * time.Second
 // inventory, which is listed anew for them at most once in an endingAge however many instances are ending. The boot volume and the data
 // volumes made with the instance go with it: a class can keep the boot volume only for when OCI takes a preemptible instance back.
 func (p *DefaultProvider) Terminate(ctx context.Context, id string) error {
+	err := p.terminate(ctx, id)
+	if !cloudprovider.IsNodeClaimNotFoundError(err) {
+		return err
+	}
+	if left := p.releaseVolumes(ctx, id); left != nil {
+		return left // the finalizer stays, and core calls again
+	}
+	return err
+}
+
+func (p *DefaultProvider) terminate(ctx context.Context, id string) error {
 	instance, known := p.inventory.Current().Get(id)
 	var err error
 	if !known || (instance.Ending() && !instance.Gone()) {
@@ -44,6 +55,7 @@ func (p *DefaultProvider) Terminate(ctx context.Context, id string) error {
 		return fmt.Errorf("terminating instance %s: %w", id, err)
 	}
 	p.inventory.NoteTerminating(id)
+	p.noteEnded(id)
 	log.FromContext(ctx).Info("terminating instance", "instance", id)
 	return nil
 }

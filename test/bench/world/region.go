@@ -100,6 +100,16 @@ func (c *compute) GetInstance(_ context.Context, id string) (core.Instance, erro
 	return *i, nil
 }
 
+// ListVolumeAttachments: the worlds' instances have no data volumes.
+func (c *compute) ListVolumeAttachments(context.Context, string, string) ([]core.VolumeAttachment, error) {
+	return nil, nil
+}
+
+// DeleteVolume is never called, as there are none.
+func (c *compute) DeleteVolume(_ context.Context, id string) error {
+	return fmt.Errorf("no volume %s", id)
+}
+
 // ListInstances implements inventory.API.
 func (c *compute) ListInstances(context.Context, string) ([]core.Instance, error) {
 	return lo.MapToSlice(c.instances, func(_ string, i *core.Instance) core.Instance { return *i }), nil

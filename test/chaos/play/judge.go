@@ -3,6 +3,7 @@ package play
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +14,10 @@ import (
 
 const (
 	// steadyFor is how long everything must stay right before it counts as having come to rest.
-	steadyFor = 6 * time.Second
+	steadyFor = 5 * time.Second
 	// restFor is how long calls are counted at rest; restCalls is how many may be made in that time: the inventory's list, a list for core's
 	// garbage collection, and whatever is read in the background.
-	restFor   = 15 * time.Second
+	restFor   = 10 * time.Second
 	restCalls = 15
 	// launchFactor and terminateFactor bound the calls that launch and end by the instances that were launched, beside those that failed by a fault.
 	launchFactor    = 2
@@ -203,7 +204,7 @@ func (r *runner) judgeHistory(j *judgement) {
 	j.add("never two instances alive for one NodeClaim", strings.Join(doubles, "; "), fmt.Sprintf("%d instances were launched", launched))
 	for _, e := range r.calls(0) {
 		for id, what := range r.witness.foreign {
-			if e.Method != "GET" && strings.Contains(e.Path, id) {
+			if e.Method != http.MethodGet && strings.Contains(e.Path, id) {
 				touched = append(touched, fmt.Sprintf("%s on the instance %s", e.Operation, what))
 			}
 		}

@@ -19,7 +19,9 @@ import (
 
 const apiServer = "kube-apiserver"
 
-func rawSince(version string) *metav1.ListOptions { return &metav1.ListOptions{ResourceVersion: version} }
+func rawSince(version string) *metav1.ListOptions {
+	return &metav1.ListOptions{ResourceVersion: version}
+}
 
 // step does what a step of the plan says.
 func (r *runner) step(ctx context.Context, s plan.Step) error {

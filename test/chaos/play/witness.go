@@ -92,10 +92,12 @@ func (w *witness) seeInstance(e ocisim.InstanceEvent) {
 
 // claimPoints are the moments that NodeClaims show.
 var claimPoints = map[plan.Point]func(*karpv1.NodeClaim) bool{
-	plan.ClaimCreated:    func(*karpv1.NodeClaim) bool { return true },
-	plan.ClaimLaunched:   func(c *karpv1.NodeClaim) bool { return c.Status.ProviderID != "" },
-	plan.ClaimRegistered: func(c *karpv1.NodeClaim) bool { return c.StatusConditions().Get(karpv1.ConditionTypeRegistered).IsTrue() },
-	plan.ClaimDeleting:   func(c *karpv1.NodeClaim) bool { return !c.DeletionTimestamp.IsZero() },
+	plan.ClaimCreated:  func(*karpv1.NodeClaim) bool { return true },
+	plan.ClaimLaunched: func(c *karpv1.NodeClaim) bool { return c.Status.ProviderID != "" },
+	plan.ClaimRegistered: func(c *karpv1.NodeClaim) bool {
+		return c.StatusConditions().Get(karpv1.ConditionTypeRegistered).IsTrue()
+	},
+	plan.ClaimDeleting: func(c *karpv1.NodeClaim) bool { return !c.DeletionTimestamp.IsZero() },
 }
 
 // arm has something done once when the next NodeClaim reaches the point.
