@@ -44,8 +44,8 @@ test: tools build ## Run all tests: units, the simulator's and cluster's own, en
 	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=3000x
 
 .PHONY: e2e
-e2e: tools build ## Run the long soaks on a real control plane: both layers mixed for minutes.
-	@go test -tags soak -count=1 -timeout 90m ./test/soak/...
+e2e: tools build ## Run the wide end-to-end specs, one after the other on real control planes, and the soak of both layers. PKG= for some only.
+	@go test -tags e2e,soak -count=1 -p 1 -timeout 120m $(if $(PKG),$(PKG),./test/e2e/... ./test/soak/...)
 
 .PHONY: chaos
 chaos: tools ## Break things around a running controller as a seed decides, and check what must stay true. SEED=, DURATION=. Writes out/chaos/report.json.

@@ -67,6 +67,7 @@ type soak struct {
 	rng     *rand.Rand
 	created map[string]kind
 	layers  map[string]string // where each pod was seen running
+	lost    int               // pods that went with their node before they ran: drained, or disrupted by Karpenter
 	most    int               // NodeClaims at the same time
 }
 
@@ -159,7 +160,6 @@ func (s *soak) drain() {
 		if p := &pods.Items[i]; p.Spec.NodeName == claims[0].Status.NodeName && p.Spec.NodeName != "" {
 			err := s.e.Client().SubResource("eviction").Create(s.Context(), p, &policyv1.Eviction{})
 			require.NoError(s, client.IgnoreNotFound(err))
-			delete(s.created, p.Name) // bare pods do not come back
 		}
 	}
 	require.NoError(s, client.IgnoreNotFound(s.e.Client().Delete(s.Context(), &claims[0])))
@@ -177,19 +177,28 @@ func (s *soak) create() {
 	s.created[p.Name] = k
 }
 
-// watch notes where pods run and, if asked to, ends those that have run for long enough.
+// watch notes where pods run, forgets those that were evicted before they ran (bare pods do not come back) and, if asked to, ends those
+// that have run for long enough.
 func (s *soak) watch(end bool) {
 	pods := &corev1.PodList{}
 	require.NoError(s, s.e.Client().List(s.Context(), pods, client.InNamespace("default")))
 	virtual := lo.Associate(s.virtualNodes(), func(n corev1.Node) (string, bool) { return n.Name, true })
+	there := map[string]bool{}
 	for i := range pods.Items {
 		p := &pods.Items[i]
+		there[p.Name] = true
 		if p.Status.Phase != corev1.PodRunning {
 			continue
 		}
 		s.layers[p.Name] = lo.Ternary(virtual[p.Spec.NodeName], "virtual", "managed")
 		if end && p.Status.StartTime != nil && time.Since(p.Status.StartTime.Time) > podLife {
 			require.NoError(s, client.IgnoreNotFound(s.e.Client().Delete(s.Context(), p)))
+		}
+	}
+	for name := range s.created {
+		if !there[name] && s.layers[name] == "" {
+			delete(s.created, name)
+			s.lost++
 		}
 	}
 	s.most = max(s.most, len(s.claims()))
@@ -217,7 +226,8 @@ func (s *soak) settle() {
 			require.Equal(s, k.layer, s.layers[name], "pod %s ran in the wrong layer", name)
 		}
 	}
-	s.Logf("%d pods: %v; at most %d nodes at a time", len(s.created), count, s.most)
+	s.Logf("%d pods: %v; at most %d nodes at a time; %d evicted before they ran", len(s.created), count, s.most, s.lost)
+	require.Less(s, s.lost, len(s.created)/10, "a pod in ten went before it ran: that is more than drained nodes explain")
 	require.Positive(s, count["burst on virtual"])
 	require.Positive(s, count["burst on managed"], "nothing overflowed")
 
