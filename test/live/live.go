@@ -4,7 +4,6 @@ package live
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"text/template"
@@ -74,12 +73,24 @@ func (s *Spec) Eventually(what string, ask func() (missing string)) {
 	}
 }
 
-// Create applies manifests, each a template filled with data.
+// Create applies a manifest, a template filled with data.
 func (s *Spec) Create(manifest string, data any) {
+	s.Helper()
+	text := s.fill(manifest, data)
+	require.NoError(s.T, s.Apply(s.Context(), text), "applying\n"+text)
+}
+
+// Remove deletes what Create made of the same manifest and data.
+func (s *Spec) Remove(manifest string, data any) {
+	s.Helper()
+	require.NoError(s.T, s.Delete(s.Context(), s.fill(manifest, data)))
+}
+
+func (s *Spec) fill(manifest string, data any) string {
 	s.Helper()
 	out := &bytes.Buffer{}
 	parsed, err := template.New("manifest").Option("missingkey=error").Parse(manifest)
 	require.NoError(s.T, err)
 	require.NoError(s.T, parsed.Execute(out, data))
-	require.NoError(s.T, s.Apply(s.Context(), out.String()), fmt.Sprintf("applying\n%s", out))
+	return out.String()
 }

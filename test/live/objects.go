@@ -63,19 +63,26 @@ func (s *Spec) Runs(pod string) *corev1.Node {
 		}
 		return ""
 	})
+	return s.Node(p.Spec.NodeName)
+}
+
+// Node is a node that must be there.
+func (s *Spec) Node(name string) *corev1.Node {
+	s.Helper()
 	node := &corev1.Node{}
-	s.Get(node, "", p.Spec.NodeName)
+	s.Get(node, "", name)
 	return node
 }
 
-// EventuallyEvent waits for an event, which is written behind the back of what it tells about, and returns its message.
+// EventuallyEvent waits for an event, which is written behind the back of what it tells about, and returns its message. Any object of the
+// kind will do when name is "".
 func (s *Spec) EventuallyEvent(reason, kind, name string) (message string) {
 	s.Helper()
 	s.Eventually(fmt.Sprintf("event %s on %s %s", reason, kind, name), func() string {
 		events := &corev1.EventList{}
 		require.NoError(s.T, s.Client().List(s.Context(), events))
 		found, ok := lo.Find(events.Items, func(e corev1.Event) bool {
-			return e.Reason == reason && e.InvolvedObject.Kind == kind && e.InvolvedObject.Name == name
+			return e.Reason == reason && e.InvolvedObject.Kind == kind && (name == "" || e.InvolvedObject.Name == name)
 		})
 		message = found.Message
 		return lo.Ternary(ok, "", fmt.Sprintf("none among %d events", len(events.Items)))

@@ -1,15 +1,5 @@
 package launch_test
 
-import (
-	"bytes"
-	"testing"
-	"text/template"
-
-	"github.com/stretchr/testify/require"
-
-	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
-)
-
 // A node class as existing users of karpenter.k8s.oracle/v1alpha1 write it: names, switches for VCN-native pod networking in the
 // metadata, no security groups, the deprecated tags, and a NodePool that says preemptible.
 const existingStyle = `
@@ -150,15 +140,3 @@ spec:
       image: registry.example/app:1
       resources: {requests: {cpu: "{{.CPU}}", memory: 2Gi}}
 `
-
-func render(t *testing.T, text string, data any) string {
-	t.Helper()
-	var out bytes.Buffer
-	require.NoError(t, template.Must(template.New("manifest").Parse(text)).Execute(&out, data))
-	return out.String()
-}
-
-func manifests(t *testing.T, w ocisim.World) []string {
-	t.Helper()
-	return []string{render(t, existingStyle, w), render(t, ubuntu, w), render(t, newStyle, w)}
-}

@@ -1,14 +1,10 @@
 package sizes_test
 
 import (
-	"bytes"
 	"strconv"
-	"testing"
-	"text/template"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
+	"github.com/karpenter-oke/karpenter-oke/test/live"
 )
 
 // pool is a node class and a NodePool of the same name. Empty nodes stay, so that every NodeClaim that was ever made can be counted. Each
@@ -22,17 +18,7 @@ var (
 	pools   = []pool{fitted, grid, blocked}
 )
 
-const poolManifest = `
-apiVersion: karpenter.k8s.oracle/v1alpha1
-kind: OciNodeClass
-metadata: {name: {{.Name}}}
-spec:
-  imageSelector:
-    - {osFamily: Oracle Linux, osVersion: "8"}
-  subnetSelector:
-    - freeFormTags: {role: nodes}
-  flex: {sizing: {{.Sizing}}}
----
+const poolManifest = live.FlexClass + `---
 apiVersion: karpenter.sh/v1
 kind: NodePool
 metadata: {name: {{.Name}}}
@@ -68,11 +54,4 @@ const daemons = 90 << 20
 // filling is the memory that fills a node with so many GB to the byte, by the model.
 func filling(memoryGB float64) string {
 	return strconv.FormatInt(resources.AllocatableMemory(memoryGB)-daemons, 10)
-}
-
-func render(t *testing.T, text string, data any) string {
-	t.Helper()
-	var out bytes.Buffer
-	require.NoError(t, template.Must(template.New("manifest").Parse(text)).Execute(&out, data))
-	return out.String()
 }
