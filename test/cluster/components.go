@@ -19,7 +19,7 @@ func Programs() []string {
 type portSet struct{ etcdClient, etcdPeer, apiserver, scheduler, controllerManager int }
 
 func newPortSet() (portSet, error) {
-	p, err := freePorts(5)
+	p, err := FreePorts(5)
 	if err != nil {
 		return portSet{}, err
 	}

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// freePorts asks the kernel for n free loopback ports. All of them are held until the last is known, so they differ; another
-// process may still steal one before its server binds it, which Start answers by trying again with new ones.
-func freePorts(n int) ([]int, error) {
+// FreePorts asks the kernel for n free loopback ports. All of them are held until the last is known, so they differ; another
+// process may still steal one before its server binds it, so who starts one tries again with new ones.
+func FreePorts(n int) ([]int, error) {
 	listeners := make([]net.Listener, 0, n)
 	defer func() {
 		for _, l := range listeners {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/karpenter-oke/karpenter-oke/test/cluster"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/simsource"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
@@ -50,7 +50,7 @@ func (e *Environment) startController(ctx context.Context) error {
 
 // tryController starts the controller once; when it does not get ready, it is ended.
 func (e *Environment) tryController(ctx context.Context, kubeconfig string) error {
-	ports, err := freePorts(2)
+	ports, err := cluster.FreePorts(2)
 	if err != nil {
 		return err
 	}
@@ -172,22 +172,4 @@ func httpOK(ctx context.Context, url string) (bool, string) {
 		return false, err.Error()
 	}
 	return resp.StatusCode == http.StatusOK, fmt.Sprintf("%s answered %d %s", url, resp.StatusCode, body)
-}
-
-// freePorts asks the kernel for n free loopback ports.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
-		}
-		defer func() { _ = l.Close() }()
-		addr, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return nil, fmt.Errorf("looking for a free port: %s is no TCP address", l.Addr())
-		}
-		ports = append(ports, addr.Port)
-	}
-	return ports, nil
 }

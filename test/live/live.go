@@ -14,8 +14,8 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
 )
 
-// patience bounds a wait. The steps themselves take seconds; a loaded machine takes much longer.
-const patience = 3 * time.Minute
+// Patience bounds a wait. The steps themselves take seconds; a loaded machine takes much longer.
+const Patience = 4 * time.Minute
 
 // Spec is a test with a cluster of its own.
 type Spec struct {
@@ -53,6 +53,9 @@ func Start(t *testing.T, o environment.Options) *Spec {
 	return &Spec{T: t, Environment: e}
 }
 
+// In is the same cluster within a subtest.
+func (s *Spec) In(t *testing.T) *Spec { return &Spec{T: t, Environment: s.Environment} }
+
 // Eventually waits until ask finds nothing missing any more, and fails with what was missing last.
 func (s *Spec) Eventually(what string, ask func() (missing string)) {
 	s.Helper()
@@ -67,7 +70,7 @@ func (s *Spec) Eventually(what string, ask func() (missing string)) {
 		if err := s.Err(); err != nil {
 			require.NoError(s.T, err, "waited for %s: %s", what, missing)
 		}
-		if time.Since(start) > patience {
+		if time.Since(start) > Patience {
 			require.FailNow(s.T, "waited for "+what, missing)
 		}
 	}

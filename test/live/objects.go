@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
@@ -93,6 +93,35 @@ func (s *Spec) EventuallyEvent(reason, kind, name string) (message string) {
 // Metric reads one series of the controller as it is written, labels in the order of their names; a missing one is 0.
 func (s *Spec) Metric(series string) float64 {
 	s.Helper()
+	for _, line := range s.scrape() {
+		if value, found := strings.CutPrefix(line, series+" "); found {
+			return s.number(value)
+		}
+	}
+	return 0
+}
+
+// Metrics are the values of a metric's series that have the labels, among others.
+func (s *Spec) Metrics(name string, labels map[string]string) []float64 {
+	s.Helper()
+	var values []float64
+	for _, line := range s.scrape() {
+		rest, found := strings.CutPrefix(line, name)
+		if !found || rest[0] != '{' && rest[0] != ' ' {
+			continue
+		}
+		if lo.EveryBy(lo.Entries(labels), func(l lo.Entry[string, string]) bool {
+			return strings.Contains(line, fmt.Sprintf("%s=%q", l.Key, l.Value))
+		}) {
+			values = append(values, s.number(line[strings.LastIndexByte(line, ' ')+1:]))
+		}
+	}
+	return values
+}
+
+// scrape reads the lines of the controller's metrics.
+func (s *Spec) scrape() []string {
+	s.Helper()
 	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.MetricsURL(), nil)
 	require.NoError(s.T, err)
 	response, err := http.DefaultClient.Do(request)
@@ -100,11 +129,12 @@ func (s *Spec) Metric(series string) float64 {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(s.T, err)
-	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(series) + ` (\S+)$`).FindSubmatch(body)
-	if found == nil {
-		return 0
-	}
-	value, err := strconv.ParseFloat(string(found[1]), 64)
+	return strings.Split(string(body), "\n")
+}
+
+func (s *Spec) number(text string) float64 {
+	s.Helper()
+	value, err := strconv.ParseFloat(text, 64)
 	require.NoError(s.T, err)
 	return value
 }

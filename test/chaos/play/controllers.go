@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 
+	"github.com/karpenter-oke/karpenter-oke/test/cluster"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/process"
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
 )
@@ -106,7 +106,7 @@ func (c *controllers) keep(ctx context.Context, s *slot) error {
 }
 
 func (c *controllers) start(ctx context.Context, s *slot) (*process.Process, error) {
-	ports, err := freePorts(2)
+	ports, err := cluster.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -303,21 +303,4 @@ func sleep(ctx context.Context, clk clock.Clock, d time.Duration) {
 	case <-timer.C():
 	case <-ctx.Done():
 	}
-}
-
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
-		}
-		defer func() { _ = l.Close() }()
-		addr, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return nil, fmt.Errorf("looking for a free port: %s is no TCP address", l.Addr())
-		}
-		ports = append(ports, addr.Port)
-	}
-	return ports, nil
 }

@@ -5,11 +5,9 @@
 package layers_test
 
 import (
-	"context"
 	_ "embed"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
+	"github.com/karpenter-oke/karpenter-oke/test/live"
 )
 
 //go:embed testdata/cluster.yaml
@@ -34,8 +33,6 @@ const (
 	podsPerStep   = 4
 	podLife       = 50 * time.Second
 	overflowAfter = 20 * time.Second
-	// patience is for what must be true once everything has come to rest.
-	patience = 5 * time.Minute
 )
 
 // kind is a kind of pod and the layer where it must run: virtual, managed, or either for pods that may overflow.
@@ -62,8 +59,7 @@ var kinds = []kind{
 }
 
 type soak struct {
-	*testing.T
-	e       *environment.Environment
+	*live.Spec
 	rng     *rand.Rand
 	created map[string]kind
 	layers  map[string]string // where each pod was seen running
@@ -72,25 +68,14 @@ type soak struct {
 }
 
 func TestBothLayersForMinutes(t *testing.T) {
-	none := 0
-	e, err := environment.Start(t.Context(), environment.Options{
-		Name: "soak-layers", Controller: true, FixedNodes: &none, SystemNodes: &none, Say: func(line string) { t.Log(line) },
-		ControllerArgs: []string{"--virtual-node-overflow-after", overflowAfter.String(), "--virtual-node-grace-period", "5s"},
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-		defer cancel()
-		if t.Failed() {
-			t.Log("end of the controller's log:\n" + e.ControllerLogTail(60))
-		}
-		require.NoError(t, e.Stop(ctx))
-		if !t.Failed() {
-			require.NoError(t, os.RemoveAll(e.Dir()))
-		}
-	})
-	require.NoError(t, e.Apply(t.Context(), clusterManifest))
-	s := &soak{T: t, e: e, rng: rand.New(rand.NewPCG(1, 2)), created: map[string]kind{}, layers: map[string]string{}}
+	s := &soak{
+		Spec: live.Start(t, environment.Options{
+			Name: "soak-layers", FixedNodes: live.None(), SystemNodes: live.None(),
+			ControllerArgs: []string{"--virtual-node-overflow-after", overflowAfter.String(), "--virtual-node-grace-period", "5s"},
+		}),
+		rng: rand.New(rand.NewPCG(1, 2)), created: map[string]kind{}, layers: map[string]string{},
+	}
+	require.NoError(t, s.Apply(t.Context(), clusterManifest))
 
 	end := time.Now().Add(soakMinutes * time.Minute)
 	for step := 0; time.Now().Before(end); step++ {
@@ -99,7 +84,7 @@ func TestBothLayersForMinutes(t *testing.T) {
 			s.create()
 		}
 		s.watch(true)
-		require.NoError(t, e.Err())
+		require.NoError(t, s.Err())
 		time.Sleep(stepEvery)
 	}
 	s.settle()
@@ -123,7 +108,7 @@ func (s *soak) disturb(step int) {
 
 func (s *soak) virtualNodes() []corev1.Node {
 	list := &corev1.NodeList{}
-	require.NoError(s, s.e.Client().List(s.Context(), list, client.MatchingLabels{"type": "virtual-node"}))
+	require.NoError(s.T, s.Client().List(s.Context(), list, client.MatchingLabels{"type": "virtual-node"}))
 	return list.Items
 }
 
@@ -132,7 +117,7 @@ func (s *soak) eachVirtual(edit func(*corev1.Node)) {
 	for i := range nodes {
 		before := nodes[i].DeepCopy()
 		edit(&nodes[i])
-		require.NoError(s, s.e.Client().Patch(s.Context(), &nodes[i], client.MergeFrom(before)))
+		require.NoError(s.T, s.Client().Patch(s.Context(), &nodes[i], client.MergeFrom(before)))
 	}
 }
 
@@ -145,24 +130,24 @@ func (s *soak) setReady(status corev1.ConditionStatus) {
 			c.Status, c.LastTransitionTime = status, metav1.Now()
 		}
 	}
-	require.NoError(s, s.e.Client().Status().Patch(s.Context(), node, client.MergeFrom(before)))
+	require.NoError(s.T, s.Client().Status().Patch(s.Context(), node, client.MergeFrom(before)))
 }
 
 // drain evicts the pods of one of Karpenter's nodes, as `kubectl drain` does.
 func (s *soak) drain() {
-	claims := s.claims()
+	claims := s.Claims("")
 	if len(claims) == 0 {
 		return
 	}
 	pods := &corev1.PodList{}
-	require.NoError(s, s.e.Client().List(s.Context(), pods, client.InNamespace("default")))
+	require.NoError(s.T, s.Client().List(s.Context(), pods, client.InNamespace("default")))
 	for i := range pods.Items {
 		if p := &pods.Items[i]; p.Spec.NodeName == claims[0].Status.NodeName && p.Spec.NodeName != "" {
-			err := s.e.Client().SubResource("eviction").Create(s.Context(), p, &policyv1.Eviction{})
-			require.NoError(s, client.IgnoreNotFound(err))
+			err := s.Client().SubResource("eviction").Create(s.Context(), p, &policyv1.Eviction{})
+			require.NoError(s.T, client.IgnoreNotFound(err))
 		}
 	}
-	require.NoError(s, client.IgnoreNotFound(s.e.Client().Delete(s.Context(), &claims[0])))
+	require.NoError(s.T, client.IgnoreNotFound(s.Client().Delete(s.Context(), &claims[0])))
 }
 
 func (s *soak) create() {
@@ -173,7 +158,7 @@ func (s *soak) create() {
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("250m"), corev1.ResourceMemory: resource.MustParse("256Mi")},
 	}}}
 	k.edit(p)
-	require.NoError(s, client.IgnoreAlreadyExists(s.e.Client().Create(s.Context(), p)))
+	require.NoError(s.T, client.IgnoreAlreadyExists(s.Client().Create(s.Context(), p)))
 	s.created[p.Name] = k
 }
 
@@ -181,7 +166,7 @@ func (s *soak) create() {
 // that have run for long enough.
 func (s *soak) watch(end bool) {
 	pods := &corev1.PodList{}
-	require.NoError(s, s.e.Client().List(s.Context(), pods, client.InNamespace("default")))
+	require.NoError(s.T, s.Client().List(s.Context(), pods, client.InNamespace("default")))
 	virtual := lo.Associate(s.virtualNodes(), func(n corev1.Node) (string, bool) { return n.Name, true })
 	there := map[string]bool{}
 	for i := range pods.Items {
@@ -192,7 +177,7 @@ func (s *soak) watch(end bool) {
 		}
 		s.layers[p.Name] = lo.Ternary(virtual[p.Spec.NodeName], "virtual", "managed")
 		if end && p.Status.StartTime != nil && time.Since(p.Status.StartTime.Time) > podLife {
-			require.NoError(s, client.IgnoreNotFound(s.e.Client().Delete(s.Context(), p)))
+			require.NoError(s.T, client.IgnoreNotFound(s.Client().Delete(s.Context(), p)))
 		}
 	}
 	for name := range s.created {
@@ -201,20 +186,14 @@ func (s *soak) watch(end bool) {
 			s.lost++
 		}
 	}
-	s.most = max(s.most, len(s.claims()))
-}
-
-func (s *soak) claims() []karpv1.NodeClaim {
-	list := &karpv1.NodeClaimList{}
-	require.NoError(s, s.e.Client().List(s.Context(), list))
-	return list.Items
+	s.most = max(s.most, len(s.Claims("")))
 }
 
 // settle opens the virtual nodes, waits until every pod has run, and judges; then it takes the pods away and waits for the nodes to go.
 func (s *soak) settle() {
 	s.eachVirtual(func(n *corev1.Node) { n.Spec.Unschedulable = false })
 	s.setReady(corev1.ConditionTrue)
-	s.eventually("every pod to run", func() string {
+	s.Eventually("every pod to run", func() string {
 		s.watch(false)
 		waiting := lo.Filter(lo.Keys(s.created), func(name string, _ int) bool { return s.layers[name] == "" })
 		return lo.Ternary(len(waiting) == 0, "", fmt.Sprintf("%d of %d have not: %v", len(waiting), len(s.created), lo.Slice(waiting, 0, 10)))
@@ -223,36 +202,21 @@ func (s *soak) settle() {
 	for name, k := range s.created {
 		count[k.name+" on "+s.layers[name]]++
 		if k.layer != "either" {
-			require.Equal(s, k.layer, s.layers[name], "pod %s ran in the wrong layer", name)
+			require.Equal(s.T, k.layer, s.layers[name], "pod %s ran in the wrong layer", name)
 		}
 	}
 	s.Logf("%d pods: %v; at most %d nodes at a time; %d evicted before they ran", len(s.created), count, s.most, s.lost)
-	require.Less(s, s.lost, len(s.created)/10, "a pod in ten went before it ran: that is more than drained nodes explain")
-	require.Positive(s, count["burst on virtual"])
-	require.Positive(s, count["burst on managed"], "nothing overflowed")
+	require.Less(s.T, s.lost, len(s.created)/10, "a pod in ten went before it ran: that is more than drained nodes explain")
+	require.Positive(s.T, count["burst on virtual"])
+	require.Positive(s.T, count["burst on managed"], "nothing overflowed")
 
-	require.NoError(s, s.e.Client().DeleteAllOf(s.Context(), &corev1.Pod{}, client.InNamespace("default")))
-	s.eventually("all of Karpenter's nodes to go", func() string {
-		left, err := s.e.Leftovers(s.Context())
-		require.NoError(s, err)
-		if n := len(s.claims()); n > 0 || len(left.Instances) > 0 {
+	require.NoError(s.T, s.Client().DeleteAllOf(s.Context(), &corev1.Pod{}, client.InNamespace("default")))
+	s.Eventually("all of Karpenter's nodes to go", func() string {
+		left, err := s.Leftovers(s.Context())
+		require.NoError(s.T, err)
+		if n := len(s.Claims("")); n > 0 || len(left.Instances) > 0 {
 			return fmt.Sprintf("%d NodeClaims, instances %v", n, left.Instances)
 		}
 		return ""
 	})
-}
-
-func (s *soak) eventually(what string, ask func() (missing string)) {
-	s.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		missing := ask()
-		if missing == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			require.FailNow(s, "waited for "+what, missing)
-		}
-		time.Sleep(time.Second)
-	}
 }

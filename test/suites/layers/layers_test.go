@@ -19,9 +19,6 @@ const (
 )
 
 func TestLayersOnARealCluster(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs a cluster for two minutes")
-	}
 	s := start(t, "--virtual-node-extra-rules", extraRules, "--virtual-node-disabled-rules", "file-storage-claim", "--virtual-node-grace-period", "3s")
 	for _, spec := range []struct {
 		name string
@@ -38,7 +35,7 @@ func TestLayersOnARealCluster(t *testing.T) {
 		{"consolidation: a managed node is not emptied onto virtual nodes", (*suite).checkConsolidation},
 		{"virtual nodes: where there are none, pods wait with a warning", (*suite).checkNoVirtualNodes},
 	} {
-		if !t.Run(spec.name, func(t *testing.T) { spec.run(&suite{T: t, e: s.e}) }) {
+		if !t.Run(spec.name, func(t *testing.T) { spec.run(&suite{s.In(t)}) }) {
 			break // the specs share the cluster
 		}
 	}
@@ -55,7 +52,7 @@ func (s *suite) checkVirtualPods() {
 		s.runsVirtually("default", name)
 	}
 	s.runsVirtually("bursting", "stated")
-	require.Empty(s.T, s.claims(), "a node was bought for pods that virtual nodes took")
+	require.Empty(s.T, s.Claims(""), "a node was bought for pods that virtual nodes took")
 	s.remove("bursting", "stated")
 	s.remove("default", "by-key", "by-selector", "file-storage")
 }
@@ -88,8 +85,8 @@ func (s *suite) checkManagedPods() {
 // dropNodes begins to take Karpenter's nodes away.
 func (s *suite) dropNodes() {
 	s.Helper()
-	for _, c := range s.claims() {
-		require.NoError(s.T, client.IgnoreNotFound(s.e.Client().Delete(s.Context(), &c)))
+	for _, c := range s.Claims("") {
+		require.NoError(s.T, client.IgnoreNotFound(s.Client().Delete(s.Context(), &c)))
 	}
 }
 
@@ -97,21 +94,21 @@ func (s *suite) dropNodes() {
 func (s *suite) noNodes() {
 	s.Helper()
 	s.dropNodes()
-	s.eventually("Karpenter's nodes to go", func() string {
-		return strings.Join(lo.Map(s.claims(), func(c karpv1.NodeClaim, _ int) string { return c.Name + " " + c.Status.NodeName }), ", ")
+	s.Eventually("Karpenter's nodes to go", func() string {
+		return strings.Join(lo.Map(s.Claims(""), func(c karpv1.NodeClaim, _ int) string { return c.Name + " " + c.Status.NodeName }), ", ")
 	})
 }
 
 // newClaims are the NodeClaims that are not among others.
 func (s *suite) newClaims(others []karpv1.NodeClaim) []karpv1.NodeClaim {
 	s.Helper()
-	return lo.Reject(s.claims(), func(c karpv1.NodeClaim, _ int) bool {
+	return lo.Reject(s.Claims(""), func(c karpv1.NodeClaim, _ int) bool {
 		return lo.ContainsBy(others, func(o karpv1.NodeClaim) bool { return o.UID == c.UID })
 	})
 }
 
 func (s *suite) checkSkipped() {
-	before := s.claims() // of nodes too small for the large pod
+	before := s.Claims("") // of nodes too small for the large pod
 	s.cordon(true)
 	var names []string
 	for i := range 5 {
@@ -165,12 +162,12 @@ func (s *suite) checkReadiness() {
 					c.Status, c.LastTransitionTime = status, metav1.Now()
 				}
 			}
-			require.NoError(s.T, s.e.Client().Status().Patch(s.Context(), &nodes[i], client.MergeFrom(before)))
+			require.NoError(s.T, s.Client().Status().Patch(s.Context(), &nodes[i], client.MergeFrom(before)))
 		}
 	}
 	s.dropNodes() // the next spec needs them gone
 	ready(corev1.ConditionFalse)
-	s.eventually("the virtual nodes to be tainted", func() string {
+	s.Eventually("the virtual nodes to be tainted", func() string {
 		untainted := lo.Reject(s.virtualNodes(), func(n corev1.Node, _ int) bool {
 			return lo.ContainsBy(n.Spec.Taints, func(t corev1.Taint) bool {
 				return t.Key == corev1.TaintNodeNotReady && t.Effect == corev1.TaintEffectNoSchedule
@@ -200,7 +197,7 @@ func (s *suite) checkOverflow() {
 	s.told("default", "unreadable", "Warning SkippedForVirtualNode", `is "soon"`)
 	s.told("default", "only-virtual", "Normal SkippedForVirtualNode", "No NodePool matches it either")
 	s.metric("karpenter_oke_virtual_node_overflow_total", map[string]string{"reason": "cordoned"}, func(v float64) bool { return v == 1 })
-	require.Len(s.T, s.claims(), 1, "more than one node was bought for one pod")
+	require.Len(s.T, s.Claims(""), 1, "more than one node was bought for one pod")
 
 	s.cordon(false)
 	s.create(pod{name: "fresh", edit: onlyVirtual, annotate: map[string]string{overflowKey: "2s"}})
@@ -209,20 +206,20 @@ func (s *suite) checkOverflow() {
 	}
 	s.nodeOf("default", "patient")
 	s.nodeOf("default", "unreadable")
-	require.Len(s.T, s.claims(), 1, "a node was bought although virtual nodes were back")
+	require.Len(s.T, s.Claims(""), 1, "a node was bought although virtual nodes were back")
 	s.remove("default", "patient", "only-virtual", "unreadable", "fresh")
 }
 
 // checkGoingNodes drains the node of the pod that overflowed. Core buys room for a going node's pods beforehand; a virtual node would
 // take this one.
 func (s *suite) checkGoingNodes() {
-	before := s.claims()
+	before := s.Claims("")
 	require.Len(s.T, before, 1)
 	s.runsOnKarpentersNode("default", "hasty")
 	s.dropNodes()
-	s.eventually("the node to go", func() string {
+	s.Eventually("the node to go", func() string {
 		require.Empty(s.T, s.newClaims(before), "a node was bought for a pod that virtual nodes will take")
-		return lo.Ternary(len(s.claims()) == 0, "", "it is there")
+		return lo.Ternary(len(s.Claims("")) == 0, "", "it is there")
 	})
 	s.remove("default", "hasty")
 }
@@ -232,9 +229,9 @@ func (s *suite) checkMetrics() {
 	s.metric("karpenter_oke_virtual_node_decisions_total", map[string]string{"layer": "managed", "rule": "needs-managed-node"}, func(v float64) bool { return v >= 1 })
 	s.metric("karpenter_oke_virtual_node_oldest_skipped_pod_age_seconds", nil, func(v float64) bool { return v == 0 })
 	for _, cause := range []string{"cordoned", "absent", "no-address", "quota"} {
-		require.Len(s.T, s.metrics("karpenter_oke_virtual_node_skipped_pods", map[string]string{"reason": cause}), 1)
+		require.Len(s.T, s.Metrics("karpenter_oke_virtual_node_skipped_pods", map[string]string{"reason": cause}), 1)
 	}
-	for _, help := range s.metrics("karpenter_cluster_utilization_percent", map[string]string{"resource_type": "cpu"}) {
+	for _, help := range s.Metrics("karpenter_cluster_utilization_percent", map[string]string{"resource_type": "cpu"}) {
 		require.LessOrEqual(s.T, help, 100.0)
 	}
 }
@@ -246,8 +243,8 @@ func (s *suite) checkConsolidation() {
 	s.create(pod{name: "keeper", edit: all(burst, cpu("3")), annotate: map[string]string{layerKey: "managed"}})
 	node := s.nodeOf("default", "keeper")
 	s.cordon(false)
-	s.eventually("other nodes to go, so that consolidation has run", func() string {
-		claims := s.claims()
+	s.Eventually("other nodes to go, so that consolidation has run", func() string {
+		claims := s.Claims("")
 		if len(claims) == 1 && claims[0].Status.NodeName == node.Name && claims[0].StatusConditions().Get("Consolidatable").IsTrue() {
 			return ""
 		}
@@ -261,12 +258,12 @@ func (s *suite) checkConsolidation() {
 // checkNoVirtualNodes comes last: it takes the virtual nodes away for good.
 func (s *suite) checkNoVirtualNodes() {
 	for _, n := range s.virtualNodes() {
-		require.NoError(s.T, s.e.Client().Delete(s.Context(), &n))
+		require.NoError(s.T, s.Client().Delete(s.Context(), &n))
 	}
 	s.metric("karpenter_oke_virtual_node_nodes", nil, func(v float64) bool { return v == 0 })
 	s.create(pod{name: "lonely", edit: burst})
 	s.told("default", "lonely", "Warning SkippedForVirtualNode", "No virtual node exists", "Add a virtual node pool")
 	s.metric("karpenter_oke_virtual_node_skipped_pods", map[string]string{"reason": "absent"}, func(v float64) bool { return v == 1 })
-	require.Empty(s.T, s.claims())
+	require.Empty(s.T, s.Claims(""))
 	s.remove("default", "lonely")
 }

@@ -3,13 +3,8 @@
 package layers_test
 
 import (
-	"bufio"
-	"context"
 	_ "embed"
 	"fmt"
-	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,72 +16,34 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
+	"github.com/karpenter-oke/karpenter-oke/test/live"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
 //go:embed testdata/cluster.yaml
 var clusterManifest string
 
-// patience bounds a wait; the steps themselves take seconds.
-const patience = 2 * time.Minute
-
 // extraRules is a rule from settings, as the controller gets it.
 const extraRules = `[{"name": "no-bursting", "expression": "pod.metadata.?labels['bursting'].orValue('') == 'forbidden'", "message": "must not burst"}]`
 
-type suite struct {
-	*testing.T
-	e *environment.Environment
-}
+type suite struct{ *live.Spec }
 
 func start(t *testing.T, args ...string) *suite {
 	t.Helper()
-	none := 0
-	e, err := environment.Start(t.Context(), environment.Options{
-		Name: "test-layers", Controller: true, FixedNodes: &none, SystemNodes: &none, Say: func(line string) { t.Log(line) },
-		ControllerArgs: args, OCISim: ocisim.Options{ProvisioningDelay: 500 * time.Millisecond, TerminationDelay: 500 * time.Millisecond},
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-		defer cancel()
-		if t.Failed() {
-			t.Log("end of the controller's log:\n" + e.ControllerLogTail(40))
-		}
-		require.NoError(t, e.Stop(ctx))
-		if !t.Failed() {
-			require.NoError(t, os.RemoveAll(e.Dir()))
-		}
-	})
-	s := &suite{T: t, e: e}
-	require.NoError(t, e.Apply(t.Context(), clusterManifest))
-	s.eventually("the NodePool to be ready", func() string {
+	s := &suite{live.Start(t, environment.Options{
+		Name: "test-layers", FixedNodes: live.None(), SystemNodes: live.None(), ControllerArgs: args,
+		OCISim: ocisim.Options{ProvisioningDelay: 500 * time.Millisecond, TerminationDelay: 500 * time.Millisecond},
+	})}
+	require.NoError(t, s.Apply(t.Context(), clusterManifest))
+	s.Eventually("the NodePool to be ready", func() string {
 		pool := &karpv1.NodePool{}
-		require.NoError(t, e.Client().Get(t.Context(), client.ObjectKey{Name: "general"}, pool))
+		require.NoError(t, s.Client().Get(t.Context(), client.ObjectKey{Name: "general"}, pool))
 		if root := pool.StatusConditions().Root(); !root.IsTrue() {
 			return fmt.Sprint(pool.Status.Conditions)
 		}
 		return ""
 	})
 	return s
-}
-
-// eventually waits until ask finds nothing missing any more.
-func (s *suite) eventually(what string, ask func() (missing string)) {
-	s.Helper()
-	start := time.Now()
-	for {
-		missing := ask()
-		if missing == "" {
-			if waited := time.Since(start); waited > time.Second {
-				s.Logf("waited %.1f s for %s", waited.Seconds(), what)
-			}
-			return
-		}
-		if time.Since(start) > patience {
-			require.FailNow(s.T, "waited for "+what, missing)
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
 }
 
 // pod is what a test says of a pod; the rest of it is the same for all.
@@ -105,7 +62,7 @@ func (s *suite) create(pods ...pod) {
 		if p.edit != nil {
 			p.edit(&o.Spec)
 		}
-		require.NoError(s.T, s.e.Client().Create(s.Context(), o))
+		require.NoError(s.T, s.Client().Create(s.Context(), o))
 	}
 }
 
@@ -115,11 +72,11 @@ func (s *suite) remove(namespace string, names ...string) {
 	for _, name := range names {
 		p := &corev1.Pod{}
 		p.Name, p.Namespace = name, namespace
-		require.NoError(s.T, client.IgnoreNotFound(s.e.Client().Delete(s.Context(), p)))
+		require.NoError(s.T, client.IgnoreNotFound(s.Client().Delete(s.Context(), p)))
 	}
-	s.eventually("the pods to go", func() string {
+	s.Eventually("the pods to go", func() string {
 		list := &corev1.PodList{}
-		require.NoError(s.T, s.e.Client().List(s.Context(), list, client.InNamespace(namespace)))
+		require.NoError(s.T, s.Client().List(s.Context(), list, client.InNamespace(namespace)))
 		left := lo.FilterMap(list.Items, func(p corev1.Pod, _ int) (string, bool) { return p.Name, lo.Contains(names, p.Name) })
 		return strings.Join(left, ", ")
 	})
@@ -129,16 +86,14 @@ func (s *suite) remove(namespace string, names ...string) {
 func (s *suite) nodeOf(namespace, name string) *corev1.Node {
 	s.Helper()
 	p := &corev1.Pod{}
-	s.eventually("pod "+name+" to run", func() string {
-		require.NoError(s.T, s.e.Client().Get(s.Context(), client.ObjectKey{Namespace: namespace, Name: name}, p))
+	s.Eventually("pod "+name+" to run", func() string {
+		s.Get(p, namespace, name)
 		if p.Status.Phase != corev1.PodRunning {
 			return fmt.Sprintf("it is %s %s %s: %v\nevents: %s", p.Status.Phase, p.Status.Reason, p.Status.Message, p.Status.Conditions, strings.Join(s.events(namespace, name), "\n"))
 		}
 		return ""
 	})
-	n := &corev1.Node{}
-	require.NoError(s.T, s.e.Client().Get(s.Context(), client.ObjectKey{Name: p.Spec.NodeName}, n))
-	return n
+	return s.Node(p.Spec.NodeName)
 }
 
 func (s *suite) runsVirtually(namespace, name string) {
@@ -157,7 +112,7 @@ func (s *suite) runsOnKarpentersNode(namespace, name string) {
 func (s *suite) events(namespace, name string) []string {
 	s.Helper()
 	list := &corev1.EventList{}
-	require.NoError(s.T, s.e.Client().List(s.Context(), list, client.InNamespace(namespace)))
+	require.NoError(s.T, s.Client().List(s.Context(), list, client.InNamespace(namespace)))
 	var all []string
 	for _, e := range list.Items {
 		if e.InvolvedObject.Name == name {
@@ -170,7 +125,7 @@ func (s *suite) events(namespace, name string) []string {
 // told waits for an event on a pod that begins so and has all the words.
 func (s *suite) told(namespace, name, head string, words ...string) {
 	s.Helper()
-	s.eventually("event "+head+" on pod "+name, func() string {
+	s.Eventually("event "+head+" on pod "+name, func() string {
 		all := s.events(namespace, name)
 		for _, e := range all {
 			if strings.HasPrefix(e, head) && lo.EveryBy(words, func(w string) bool { return strings.Contains(e, w) }) {
@@ -181,17 +136,10 @@ func (s *suite) told(namespace, name, head string, words ...string) {
 	})
 }
 
-func (s *suite) claims() []karpv1.NodeClaim {
-	s.Helper()
-	list := &karpv1.NodeClaimList{}
-	require.NoError(s.T, s.e.Client().List(s.Context(), list))
-	return list.Items
-}
-
 func (s *suite) virtualNodes() []corev1.Node {
 	s.Helper()
 	list := &corev1.NodeList{}
-	require.NoError(s.T, s.e.Client().List(s.Context(), list, client.MatchingLabels{"type": "virtual-node"}))
+	require.NoError(s.T, s.Client().List(s.Context(), list, client.MatchingLabels{"type": "virtual-node"}))
 	require.NotEmpty(s.T, list.Items)
 	return list.Items
 }
@@ -203,7 +151,7 @@ func (s *suite) cordon(on bool) {
 	for i := range nodes {
 		before := nodes[i].DeepCopy()
 		nodes[i].Spec.Unschedulable = on
-		require.NoError(s.T, s.e.Client().Patch(s.Context(), &nodes[i], client.MergeFrom(before)))
+		require.NoError(s.T, s.Client().Patch(s.Context(), &nodes[i], client.MergeFrom(before)))
 	}
 	s.metric("karpenter_oke_virtual_node_nodes", map[string]string{"state": lo.Ternary(on, "cordoned", "usable"), "arch": "amd64"}, func(v float64) bool { return v == float64(len(nodes)) })
 }
@@ -211,42 +159,12 @@ func (s *suite) cordon(on bool) {
 // metric waits until a metric of the controller is as it should be.
 func (s *suite) metric(name string, labels map[string]string, right func(float64) bool) {
 	s.Helper()
-	s.eventually(fmt.Sprintf("metric %s%v", name, labels), func() string {
-		values := s.metrics(name, labels)
+	s.Eventually(fmt.Sprintf("metric %s%v", name, labels), func() string {
+		values := s.Metrics(name, labels)
 		sum := lo.Sum(values)
 		if len(values) > 0 && right(sum) {
 			return ""
 		}
 		return fmt.Sprintf("it is %v", values)
 	})
-}
-
-// metrics are the values of a metric's series that have the labels.
-func (s *suite) metrics(name string, labels map[string]string) []float64 {
-	s.Helper()
-	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.e.MetricsURL(), nil)
-	require.NoError(s.T, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(s.T, err)
-	defer func() { _ = resp.Body.Close() }()
-	var values []float64
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
-		rest, found := strings.CutPrefix(line, name)
-		if !found || rest != "" && rest[0] != '{' && rest[0] != ' ' {
-			continue
-		}
-		if !lo.EveryBy(lo.Entries(labels), func(l lo.Entry[string, string]) bool {
-			return strings.Contains(line, fmt.Sprintf("%s=%q", l.Key, l.Value))
-		}) {
-			continue
-		}
-		value, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
-		require.NoError(s.T, err, line)
-		values = append(values, value)
-	}
-	require.NoError(s.T, lines.Err())
-	return values
 }

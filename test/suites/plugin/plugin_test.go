@@ -16,11 +16,9 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/inspect"
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
+	"github.com/karpenter-oke/karpenter-oke/test/live"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
-
-// patience bounds each wait; a loaded machine needs a lot of it.
-const patience = 3 * time.Minute
 
 const manifests = `
 apiVersion: karpenter.k8s.oracle/v1alpha1
@@ -79,16 +77,15 @@ spec:
 
 // plugin runs the built program against the environment.
 type plugin struct {
-	t   *testing.T
-	e   *environment.Environment
+	*live.Spec
 	bin string
 }
 
 func (p *plugin) run(args ...string) (out, errs string, err error) {
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.Context(), live.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.bin, append(args, "--controller-url", strings.TrimSuffix(p.e.MetricsURL(), "/metrics"))...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.e.Kubeconfig())
+	cmd := exec.CommandContext(ctx, p.bin, append(args, "--controller-url", strings.TrimSuffix(p.MetricsURL(), "/metrics"))...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+p.Kubeconfig())
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()
@@ -104,30 +101,16 @@ func answer[T any](p *plugin, args ...string) (T, bool) {
 
 func start(t *testing.T) *plugin {
 	t.Helper()
-	e, err := environment.Start(t.Context(), environment.Options{
-		Name: "test-plugin", Controller: true, FixedNodes: lo.ToPtr(0), SystemNodes: lo.ToPtr(1), VirtualNodes: lo.ToPtr(1), Say: func(line string) { t.Log(line) },
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-		defer cancel()
-		require.NoError(t, e.Stop(ctx))
-		if !t.Failed() {
-			require.NoError(t, os.RemoveAll(e.Dir()))
-		}
-	})
+	s := live.Start(t, environment.Options{Name: "test-plugin", FixedNodes: live.None(), SystemNodes: lo.ToPtr(1), VirtualNodes: lo.ToPtr(1)})
 	// The program is beside the controller's, which the environment has found: out/<name> and bin/ share the repository.
-	return &plugin{t: t, e: e, bin: filepath.Join(e.Dir(), "..", "..", "bin", "kubectl-karpenter_oke")}
+	return &plugin{Spec: s, bin: filepath.Join(s.Dir(), "..", "..", "bin", "kubectl-karpenter_oke")}
 }
 
 func TestThePluginReadsBackWhatTheControllerKnows(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a control plane")
-	}
 	p := start(t)
-	_, err := p.e.Simulator().Faults().Add(ocisim.Fault{Kind: ocisim.OutOfHostCapacity, Match: ocisim.Match{Shape: "VM.Standard.E5.Flex", AvailabilityDomain: "PHX-AD-1"}})
+	_, err := p.Simulator().Faults().Add(ocisim.Fault{Kind: ocisim.OutOfHostCapacity, Match: ocisim.Match{Shape: "VM.Standard.E5.Flex", AvailabilityDomain: "PHX-AD-1"}})
 	require.NoError(t, err)
-	require.NoError(t, p.e.Apply(t.Context(), manifests))
+	require.NoError(t, p.Apply(t.Context(), manifests))
 
 	t.Run("types: an offering that OCI refused is not available, with the reason and the time", func(t *testing.T) {
 		var marked inspect.Offering
@@ -145,7 +128,7 @@ func TestThePluginReadsBackWhatTheControllerKnows(t *testing.T) {
 				}
 			}
 			return false
-		}, patience, time.Second)
+		}, live.Patience, time.Second)
 		require.NotNil(t, marked.Until)
 		require.Positive(t, marked.Price)
 		out, _, err := p.run("types", "--nodepool", "general", "--zone", "PHX-AD-1")
@@ -197,7 +180,7 @@ func TestThePluginReadsBackWhatTheControllerKnows(t *testing.T) {
 			var ok bool
 			layers, ok = answer[inspect.Layers](p, "layers")
 			return ok && layers.Layers[2].Pods > 0
-		}, patience, time.Second, "the skipped pod runs on the virtual node")
+		}, live.Patience, time.Second, "the skipped pod runs on the virtual node")
 		require.Equal(t, 1, layers.Layers[0].Nodes)
 		require.Positive(t, layers.Layers[0].Price)
 		require.InDelta(t, 0.015+0.025+2*0.0015, layers.Layers[2].Price, 1e-6, "a node's hour, 1 OCPU and 2 GB of E4")
@@ -212,6 +195,6 @@ func explainEventually(t *testing.T, p *plugin, pod string) inspect.Explanation 
 		var ok bool
 		e, ok = answer[inspect.Explanation](p, "explain", "pod", pod)
 		return ok && len(e.VirtualNodes) == 1 && len(e.NodePools) == 1 && len(e.NodePools[0].Blocks)+len(e.NodePools[0].Cheapest) > 0
-	}, patience, time.Second)
+	}, live.Patience, time.Second)
 	return e
 }

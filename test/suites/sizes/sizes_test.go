@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
@@ -29,8 +28,6 @@ import (
 const (
 	// missing is by how much nodes come up smaller than modelled.
 	missing = 60 << 20
-	// patience bounds a wait; the steps themselves take seconds, the verdict of the breaker half a minute.
-	patience = 3 * time.Minute
 )
 
 // blockade is a taint that something on the nodes of NodePool blocked puts there, and that nobody told Karpenter of.
