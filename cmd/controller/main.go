@@ -66,7 +66,7 @@ func run(ctx context.Context, op *operator.Operator) error {
 	if err := op.CheckHealth(); err != nil {
 		return err
 	}
-	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers(clusterState)...)
+	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers(ctx, clusterState, cloudProvider)...)
 	// Core's Start panics beyond the reach of main, for example when a port is in use, and does not end on a signal.
 	return op.Manager.Start(ctx)
 }

@@ -201,5 +201,7 @@ type Layer struct {
 	// Price per hour of what has a price; Unpriced counts the nodes that have none.
 	Price    float64 `json:"pricePerHour"`
 	Unpriced int     `json:"unpricedNodes"`
+	// FitSavings is what the nodes would cost more per hour at the full sizes of their instance types.
+	FitSavings float64 `json:"fitSavingsPerHour,omitempty"`
 	Parts    []Layer `json:"parts,omitempty"`
 }

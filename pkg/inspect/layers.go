@@ -80,11 +80,12 @@ func (p *picture) addNode(ctx context.Context, node *corev1.Node) {
 		return
 	}
 	resources.MergeInto(l.Allocatable, known(node.Status.Allocatable))
-	price, ok := p.prices.ofNode(ctx, layer, node)
+	price, saved, ok := p.prices.ofNode(ctx, layer, node)
 	if !ok {
 		l.Unpriced++
 	}
 	l.Price += price
+	l.FitSavings += saved
 }
 
 // placeOf is the layer of a node and its part there: the NodePool, or the shape of fixed nodes.
@@ -153,6 +154,7 @@ func (l *Layer) add(part *Layer) {
 	l.NotReady += part.NotReady
 	l.Pods += part.Pods
 	l.Price += part.Price
+	l.FitSavings += part.FitSavings
 	l.Unpriced += part.Unpriced
 	resources.MergeInto(l.Requests, part.Requests)
 	resources.MergeInto(l.Allocatable, part.Allocatable)

@@ -60,6 +60,7 @@ func TestLayersCountNodesPodsAndPrices(t *testing.T) {
 
 	require.Equal(t, []int{3, 1, 1}, []int{karpenter.Nodes, karpenter.Pods, karpenter.Unpriced})
 	require.InDelta(t, 0.051+0.029, karpenter.Price, 1e-9)
+	require.InDelta(t, 0.022, karpenter.FitSavings, 1e-9, "k-2 has an OCPU and 2 GB less than its type")
 	require.Equal(t, "2", karpenter.Requests.Cpu().String())
 
 	require.Equal(t, []int{1, 1, 0}, []int{virtual.Nodes, virtual.Pods, virtual.Unpriced})

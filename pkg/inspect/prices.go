@@ -32,14 +32,14 @@ func (i *Inspector) newNodePrices() *nodePrices {
 	return &nodePrices{Inspector: i, types: map[string]map[string]*cloudprovider.InstanceType{}}
 }
 
-// ofNode is the price of a node per hour; ok is false when none is known.
-func (p *nodePrices) ofNode(ctx context.Context, layer string, node *corev1.Node) (price float64, ok bool) {
+// ofNode is the price of a node per hour, and what it would cost more at its instance type's full size; ok is false when none is known.
+func (p *nodePrices) ofNode(ctx context.Context, layer string, node *corev1.Node) (price, saved float64, ok bool) {
 	if layer == LayerKarpenter {
 		return p.ofKarpenter(ctx, node)
 	}
 	s := p.shape(node.Labels[corev1.LabelInstanceTypeStable])
 	if s == nil {
-		return 0, false
+		return 0, 0, false
 	}
 	ocpus, memoryGB := s.OCPUs, s.MemoryGB
 	if s.Flexible {
@@ -47,33 +47,34 @@ func (p *nodePrices) ofNode(ctx context.Context, layer string, node *corev1.Node
 		memoryGB = math.Ceil(float64(node.Status.Capacity.Memory().Value()) / bytesPerGiB) // the kernel keeps a part of the last GB
 	}
 	if ocpus <= 0 || memoryGB <= 0 {
-		return 0, false // not registered yet
+		return 0, 0, false // not registered yet
 	}
-	return p.compute(s, ocpus, memoryGB, pricing.BaselineFull, false)
+	price, ok = p.compute(s, ocpus, memoryGB, pricing.BaselineFull, false)
+	return price, 0, ok
 }
 
 // ofKarpenter is the price of the node's offering. Where the launch took less than the type's full size, the difference in compute is
 // taken off.
-func (p *nodePrices) ofKarpenter(ctx context.Context, node *corev1.Node) (float64, bool) {
+func (p *nodePrices) ofKarpenter(ctx context.Context, node *corev1.Node) (price, saved float64, ok bool) {
 	name, capacityType := node.Labels[corev1.LabelInstanceTypeStable], node.Labels[karpv1.CapacityTypeLabelKey]
 	it := p.typesOf(ctx, node.Labels[karpv1.NodePoolLabelKey])[name]
 	if it == nil {
-		return 0, false
+		return 0, 0, false
 	}
-	price, ok := it.OfferingPrice(node.Labels[corev1.LabelTopologyZone], capacityType)
+	price, ok = it.OfferingPrice(node.Labels[corev1.LabelTopologyZone], capacityType)
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
 	size, known := p.Sizes.Size(name)
 	s := p.shape(size.ShapeName)
 	ocpus, memoryGB := decimal(node.Annotations[v1alpha1.AnnotationInstanceOCPUs]), decimal(node.Annotations[v1alpha1.AnnotationInstanceMemoryGB])
 	if !known || s == nil || ocpus <= 0 || memoryGB <= 0 || (ocpus == size.OCPUs && memoryGB == size.MemoryGB) {
-		return price, true
+		return price, 0, true
 	}
 	spot := capacityType == karpv1.CapacityTypeSpot
 	full, _ := p.compute(s, size.OCPUs, size.MemoryGB, pricing.Baseline(size.Baseline), spot)
 	launched, _ := p.compute(s, ocpus, memoryGB, pricing.Baseline(size.Baseline), spot)
-	return max(price-full+launched, 0), true
+	return max(price-full+launched, 0), full - launched, true
 }
 
 func (p *nodePrices) compute(s *shape.Shape, ocpus, memoryGB float64, baseline pricing.Baseline, spot bool) (float64, bool) {

@@ -23,9 +23,11 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/cloudprovider"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/breaker"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/learn"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/metrics"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclaim"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclass"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
+	"github.com/karpenter-oke/karpenter-oke/pkg/inspect"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator/options"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
@@ -206,8 +208,8 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 }
 
 // Controllers are the controllers of this project; Karpenter core's are its own. purchases is core's cluster state, which knows for which
-// pods nodes are bought.
-func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controller {
+// pods nodes are bought; types is the cloud provider that core is given.
+func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, types inspect.InstanceTypes) []controller.Controller {
 	all := []controller.Controller{
 		o.refresher(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
@@ -224,6 +226,10 @@ func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controlle
 		learn.NewStoreController(o.GetClient(), o.GetAPIReader(), o.namespace, o.Learned),
 		breaker.NewPurchasesController(o.GetClient(), purchases, o.Breaker),
 		breaker.NewVerdictsController(o.GetClient(), o.EventRecorder, purchases, o.Breaker, o.Filter, o.Clock),
+		metrics.NewController(metrics.Dependencies{
+			Kube: o.GetClient(), Layers: o.inspector(ctx, types), InstanceTypes: types, Marks: o.Unavailable,
+			Instances: func() []inventory.Instance { return o.Inventory.Current().All() },
+		}),
 	}
 	all = append(all, o.limitControllers()...)
 	if o.PriceFeed != nil {

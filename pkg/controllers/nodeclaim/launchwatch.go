@@ -24,6 +24,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
@@ -127,7 +128,8 @@ func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeCl
 		Zone: oci.Zone(found.AvailabilityDomain), CapacityType: found.CapacityType, FaultDomain: found.NamedFaultDomain, Reservation: claim.Labels[v1alpha1.LabelCapacityReservationID],
 	}
 	reason := "it ended before its node registered, and OCI does not say why"
-	if cause := c.cause(ctx, found); cause != nil {
+	cause := c.cause(ctx, found)
+	if cause != nil {
 		reason = cause.Error()
 		c.unavailable.Learn(ctx, offering, cause)
 	} else {
@@ -141,6 +143,7 @@ func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeCl
 	if err := c.kube.Delete(ctx, claim); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting NodeClaim %s: %w", claim.Name, err)
 	}
+	instance.ReportLateFailure(offering, cause)
 	return nil
 }
 

@@ -252,6 +252,7 @@ func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candid
 // attempt sends one launch and notes what its outcome teaches.
 func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeClaim, next plan) (Launched, error) {
 	raw, workRequest, err := p.api.LaunchInstance(ctx, next.details, next.token)
+	reportLaunch(offeringOf(next.candidate, next.fit), err)
 	if err == nil {
 		p.forgetUnknown(nodeClaim)
 		instance, ok := inventory.FromSDK(raw, p.cfg.ClusterID)
