@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
 
 const (
@@ -19,7 +21,8 @@ const (
 )
 
 func TestLayersOnARealCluster(t *testing.T) {
-	s := start(t, "--virtual-node-extra-rules", extraRules, "--virtual-node-disabled-rules", "file-storage-claim", "--virtual-node-grace-period", "3s")
+	s := start(t, "--virtual-node-extra-rules", extraRules, "--virtual-node-disabled-rules", "file-storage-claim", "--virtual-node-grace-period", "3s",
+		"--feature-gates", "CapacityBuffer=true")
 	for _, spec := range []struct {
 		name string
 		run  func(*suite)
@@ -28,6 +31,8 @@ func TestLayersOnARealCluster(t *testing.T) {
 		{"rules: what virtual nodes refuse gets a node, contradictions are told", (*suite).checkManagedPods},
 		{"filter: skipped pods wait with a reason and buy nothing", (*suite).checkSkipped},
 		{"filter: pods get nodes near pods on virtual nodes", (*suite).checkTopology},
+		{"filter: a spread over zones counts the pods on virtual nodes", (*suite).checkSpread},
+		{"filter: room is kept for buffers of managed pods only", (*suite).checkBuffers},
 		{"virtual nodes: pods wait while none is Ready and run when they are back", (*suite).checkReadiness},
 		{"overflow: pods that waited get a node, new ones go back", (*suite).checkOverflow},
 		{"filter: nothing is bought for a going node's pods that virtual nodes will take", (*suite).checkGoingNodes},
@@ -150,6 +155,52 @@ func (s *suite) checkTopology() {
 	require.Equal(s.T, "general", web.Labels["karpenter.sh/nodepool"])
 	require.Equal(s.T, zones[cache.Name], web.Labels[corev1.LabelTopologyZone])
 	s.remove("default", "web", "cache")
+}
+
+// checkSpread: two of three zones hold a pod of the application on a virtual node, so the next one, which needs a new node, gets the third.
+func (s *suite) checkSpread() {
+	web := map[string]string{"app": "web"}
+	var taken []string
+	for _, n := range s.virtualNodes() {
+		zone := n.Labels[corev1.LabelTopologyZone]
+		taken = append(taken, zone)
+		s.create(pod{name: "web-" + strings.ToLower(zone), labels: web, edit: all(onlyVirtual, func(spec *corev1.PodSpec) {
+			spec.NodeSelector[corev1.LabelTopologyZone] = zone
+		})})
+	}
+	require.Len(s.T, lo.Uniq(taken), 2)
+	names := lo.Map(taken, func(zone string, _ int) string { return "web-" + strings.ToLower(zone) })
+	for _, name := range names {
+		s.runsVirtually("default", name)
+	}
+	s.create(pod{name: "web", labels: web, edit: all(cpu("5"), func(spec *corev1.PodSpec) {
+		spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+			MaxSkew: 1, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: lo.ToPtr(selectorOf("app", "web")),
+		}}
+	})})
+	require.NotContains(s.T, taken, s.nodeOf("default", "web").Labels[corev1.LabelTopologyZone])
+	s.remove("default", append(names, "web")...)
+}
+
+// checkBuffers: a buffer of pods that virtual nodes take buys nothing and says so; one of pods that they refuse buys a node before there
+// is a pod.
+func (s *suite) checkBuffers() {
+	s.noNodes()
+	s.Create(buffer, map[string]string{"Name": "spare-virtual", "Tolerations": "[{key: virtual-kubelet.io/provider, operator: Exists}]", "Selector": "{type: virtual-node}"})
+	s.EventuallyEvent(virtualnode.EventBufferSkipped, "CapacityBuffer", "spare-virtual")
+	s.Create(buffer, map[string]string{"Name": "spare-managed", "Tolerations": "[]", "Selector": "{}"})
+	s.Eventually("a node for the managed buffer", func() string {
+		return lo.Ternary(len(s.Claims("")) > 0, "", "there is no NodeClaim")
+	})
+	bought := s.Claims("")
+	require.Len(s.T, bought, 1)
+	requests := bought[0].Spec.Resources.Requests
+	require.Less(s.T, requests.Cpu().MilliValue(), int64(6000), "room was bought for the virtual buffer too: %v", requests)
+	require.GreaterOrEqual(s.T, requests.Cpu().MilliValue(), int64(3000))
+	for _, name := range []string{"spare-virtual", "spare-managed"} {
+		s.Remove(buffer, map[string]string{"Name": name, "Tolerations": "[]", "Selector": "{}"})
+	}
+	s.noNodes()
 }
 
 func (s *suite) checkReadiness() {

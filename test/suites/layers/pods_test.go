@@ -67,3 +67,25 @@ func nearPods(label, value string) func(*corev1.PodSpec) {
 func selectorOf(label, value string) metav1.LabelSelector {
 	return metav1.LabelSelector{MatchLabels: map[string]string{label: value}}
 }
+
+// buffer asks for room for one pod of 3 CPUs.
+const buffer = `
+apiVersion: v1
+kind: PodTemplate
+metadata: {name: {{.Name}}, namespace: default}
+template:
+  spec:
+    tolerations: {{.Tolerations}}
+    nodeSelector: {{.Selector}}
+    containers:
+      - name: main
+        image: registry.example/main:1
+        resources: {requests: {cpu: "3", memory: 1Gi}, limits: {cpu: "3", memory: 1Gi}}
+---
+apiVersion: autoscaling.x-k8s.io/v1beta1
+kind: CapacityBuffer
+metadata: {name: {{.Name}}, namespace: default}
+spec:
+  podTemplateRef: {name: {{.Name}}}
+  replicas: 1
+`
