@@ -73,6 +73,10 @@ build: ## Build the controller, the kubectl plugin and the demo into bin/.
 	@go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/kubectl-karpenter_oke ./cmd/kubectl-karpenter_oke
 	@go build -trimpath -o $(BIN)/demo ./test/demo
 
+.PHONY: image
+image: ## Build the container image for amd64 and arm64, without a container engine, into out/image. VERSION=.
+	@go run ./tools/image --version $(VERSION)
+
 .PHONY: tools
 tools: ## Build the Kubernetes control plane, kwok and helm into bin/.
 	@go run ./tools/build --bin $(BIN) --group cluster

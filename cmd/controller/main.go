@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,6 +32,10 @@ func main() {
 			fail(fmt.Errorf("%v", r))
 		}
 	}()
+	if slices.Contains(os.Args[1:], "--version") {
+		fmt.Println("karpenter-oke", coreoperator.Version, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+		return
+	}
 	// Core parses the same options again and connects right after, so what it would panic on is found first.
 	injection.WithOptionsOrDie(context.Background(), coreoptions.Injectables...)
 	if err := operator.CheckAPIServer(); err != nil {
