@@ -91,7 +91,7 @@ func TestARepeatedLaunchAsksForTheSameFittedSize(t *testing.T) {
 	require.NoError(t, err)
 	claim.CreationTimestamp.Time = claim.CreationTimestamp.Add(-time.Minute)
 	s.restart() // the list does not show the instance yet, so only an equal request finds it again
-	after, err := s.Create(t.Context(), claim)
+	after, err := s.Create(t.Context(), s.reread(claim))
 	require.NoError(t, err)
 	require.Equal(t, before.Status.ProviderID, after.Status.ProviderID)
 	require.Len(t, s.region.Instances(), 1)

@@ -43,6 +43,7 @@ type suite struct {
 	deps        cloudprovider.Dependencies
 	region      *ocitest.Region
 	kube        client.Client
+	claims      instance.Claims
 	inventory   *inventory.DefaultProvider
 	unavailable *capacity.Unavailable
 	nodeClass   *v1alpha1.OciNodeClass
@@ -71,6 +72,7 @@ func newSuite(t *testing.T, options ocisim.Options) *suite {
 		{Key: v1alpha1.LabelInstanceShapeName, Operator: corev1.NodeSelectorOpIn, Values: []string{"VM.Standard.E5.Flex"}},
 	}
 	s.kube = fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(s.nodeClass, s.nodePool).WithStatusSubresource(s.nodeClass).Build()
+	s.claims = s.kube
 	s.restart()
 	return s
 }
@@ -94,7 +96,7 @@ func (s *suite) restart() {
 	tenancy, err := c.Tenancy()
 	require.NoError(s.t, err)
 	instances := instance.NewProvider(instance.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}, instance.Dependencies{
-		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Unavailable: s.unavailable,
+		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Claims: s.claims, Unavailable: s.unavailable,
 		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Clock: clock.RealClock{},
 	})
 	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
@@ -142,7 +144,17 @@ func (s *suite) claim(name string, more ...karpv1.NodeSelectorRequirementWithMin
 	c.Spec.Resources.Requests = corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("3"), corev1.ResourceMemory: resource.MustParse("6Gi"), corev1.ResourcePods: resource.MustParse("4"),
 	}
+	require.NoError(s.t, s.kube.Create(s.t.Context(), c))
 	return c
+}
+
+// reread is a NodeClaim as the API server has it now, which is what core gives at the next reconcile.
+func (s *suite) reread(claim *karpv1.NodeClaim) *karpv1.NodeClaim {
+	s.t.Helper()
+	stored := &karpv1.NodeClaim{}
+	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(claim), stored))
+	stored.CreationTimestamp, stored.Spec = claim.CreationTimestamp, claim.Spec // which tests change
+	return stored
 }
 
 func in(key string, values ...string) karpv1.NodeSelectorRequirementWithMinValues {

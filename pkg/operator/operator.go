@@ -198,7 +198,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	o.Instances = instance.NewProvider(
 		instance.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID},
 		instance.Dependencies{
-			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory,
+			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory, Claims: o.GetClient(),
 			Unavailable: o.Unavailable, Reports: o.Reports, Clock: o.Clock,
 		})
 	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{

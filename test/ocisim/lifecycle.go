@@ -222,3 +222,13 @@ func (s *Simulator) behindOurBack(id string, from []core.InstanceLifecycleStateE
 	change(i, now)
 	return nil
 }
+
+// CatchUp ends the lag of lists for every instance that there is.
+func (s *Simulator) CatchUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advance(s.clock.Now())
+	for _, i := range s.state.instances.all() {
+		i.listedFrom = i.created
+	}
+}

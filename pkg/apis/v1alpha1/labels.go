@@ -90,6 +90,9 @@ const (
 
 // Annotations of a NodeClaim that record how its instance was launched, so that drift is found without a call.
 const (
+	// AnnotationLaunchAttempt is what OCI was last asked for, as JSON. It is written before OCI is asked, so that a process that takes over
+	// repeats the same launch.
+	AnnotationLaunchAttempt = Group + "/launch-attempt"
 	// AnnotationCompartmentID is the compartment of the instance.
 	AnnotationCompartmentID = Group + "/compartment-id"
 	// AnnotationSubnetID is the subnet of the instance's VNIC.

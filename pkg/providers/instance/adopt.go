@@ -57,6 +57,16 @@ func candidateOf(found inventory.Instance, types []*cloudprovider.InstanceType) 
 	return Candidate{}
 }
 
+// before is the launch to repeat before anything new is tried: one that this process does not know the outcome of, or one that an earlier process
+// wrote down. nil when there is none.
+func (p *DefaultProvider) before(ctx context.Context, r request, types []*cloudprovider.InstanceType) (*plan, error) {
+	if replay, ok := p.unknownLaunchOf(r.nodeClaim); ok {
+		r.ledger.last = &entry{Attempt: replay.attempt, Token: replay.token} // written before; the NodeClaim that was given may be older
+		return &replay, nil
+	}
+	return p.unfinished(ctx, r, types)
+}
+
 // keepUnknown remembers a launch whose outcome is not known, so that it is repeated as it was: with the same token OCI gives
 // back the instance if there is one.
 func (p *DefaultProvider) keepUnknown(nodeClaim *karpv1.NodeClaim, failed plan) {

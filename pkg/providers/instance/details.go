@@ -27,6 +27,7 @@ type plan struct {
 	subnet    v1alpha1.Subnet
 	owner     inventory.Owner
 	details   core.LaunchInstanceDetails
+	attempt   int // among those of the NodeClaim, from 1
 	token     string
 }
 
@@ -36,10 +37,12 @@ type request struct {
 	nodeClaim *karpv1.NodeClaim
 	cluster   *cluster.Cluster
 	sizes     *instancetype.Fitter
+	ledger    *ledger
 }
 
-// plan decides one launch; faultDomain is empty when OCI is to choose. Equal input gives an equal request and token, so that a repeat after a crash finds the same instance.
-func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.Subnet, faultDomain string) (plan, error) {
+// plan decides one launch; faultDomain is empty when OCI is to choose. Equal input gives an equal request and token, so that a repeat after a
+// crash finds the same instance.
+func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.Subnet, faultDomain string, attempt int) (plan, error) {
 	fit, ok := r.sizes.Fit(candidate.Type.Name)
 	if !ok {
 		return plan{}, fmt.Errorf("instance type %s has no known shape", candidate.Type.Name)
@@ -99,11 +102,11 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 			PreemptionAction: core.TerminatePreemptionAction{PreserveBootVolume: common.Bool(r.nodeClass.PreserveBootVolumeOnPreemption())},
 		}
 	}
-	token, err := retryToken(r.nodeClaim, details)
+	token, err := retryToken(r.nodeClaim, attempt, details)
 	if err != nil {
 		return plan{}, err
 	}
-	return plan{candidate: candidate, fit: fit, subnet: subnet, owner: owner, details: details, token: token}, nil
+	return plan{candidate: candidate, fit: fit, subnet: subnet, owner: owner, details: details, attempt: attempt, token: token}, nil
 }
 
 // Labels are the labels that a launch decides: every requirement of the instance type and the offering that has one value.
@@ -148,13 +151,13 @@ func (p *DefaultProvider) shapeConfig(size instancetype.Size) *core.LaunchInstan
 	return config
 }
 
-// retryToken is derived from the NodeClaim and the request: the same launch always has the same token, and a token is never
-// used for a different request, which OCI would refuse. OCI takes up to 64 characters.
-func retryToken(nodeClaim *karpv1.NodeClaim, details core.LaunchInstanceDetails) (string, error) {
+// retryToken is derived from the NodeClaim, the attempt's number and the request: the same launch always has the same token, and a token is
+// never used for a different request, which OCI would refuse, nor for a second launch after the first has ended. OCI takes up to 64 characters.
+func retryToken(nodeClaim *karpv1.NodeClaim, attempt int, details core.LaunchInstanceDetails) (string, error) {
 	body, err := json.Marshal(details)
 	if err != nil {
 		return "", fmt.Errorf("encoding the launch of NodeClaim %s: %w", nodeClaim.Name, err)
 	}
-	sum := sha256.Sum256(append([]byte(string(nodeClaim.UID)+"\n"), body...))
+	sum := sha256.Sum256(append(fmt.Appendf(nil, "%s\n%d\n", nodeClaim.UID, attempt), body...))
 	return hex.EncodeToString(sum[:]), nil
 }

@@ -16,6 +16,18 @@ func (e *noSubnetError) Error() string {
 	return fmt.Sprintf("OciNodeClass %s selects no subnet in zone %s", e.nodeClass, e.zone)
 }
 
+// notRecordedError says that a launch was not sent because it could not be written down before.
+type notRecordedError struct {
+	nodeClaim string
+	cause     error
+}
+
+func (e *notRecordedError) Error() string {
+	return fmt.Sprintf("writing the launch of NodeClaim %s down before OCI is asked: %s", e.nodeClaim, e.cause)
+}
+
+func (e *notRecordedError) Unwrap() error { return e.cause }
+
 // tryAnother says whether a failed launch may work with another offering.
 func tryAnother(err error) bool {
 	var noSubnet *noSubnetError
@@ -37,12 +49,18 @@ const (
 	reasonNotAuthorized = "OCINotAuthorized"
 	reasonRejected      = "OCIRejectedLaunch"
 	reasonInvalid       = "LaunchInvalid"
+	reasonUnfinished    = "EarlierLaunchUnknown"
+	reasonNotRecorded   = "LaunchNotRecorded"
 )
 
 // createError gives a failed launch to Karpenter core in the form that reaches the NodeClaim's condition. Core tries again.
 func createError(err error) error {
 	if err == nil {
 		return nil
+	}
+	var notRecorded *notRecordedError
+	if errors.As(err, &notRecorded) {
+		return cloudprovider.NewCreateError(err, reasonNotRecorded, "nothing was launched; it is tried again: "+err.Error())
 	}
 	switch oci.ClassOf(err) {
 	case oci.ClassThrottled:

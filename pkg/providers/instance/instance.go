@@ -97,6 +97,7 @@ type Dependencies struct {
 	Shapes      shape.Provider
 	Cluster     cluster.Provider
 	Inventory   inventory.Provider
+	Claims      Claims
 	Unavailable *capacity.Unavailable
 	Reports     *capacity.Reports // may be nil
 	Clock       clock.Clock
@@ -110,6 +111,7 @@ type DefaultProvider struct {
 	shapes      shape.Provider
 	cluster     cluster.Provider
 	inventory   inventory.Provider
+	claims      Claims
 	unavailable *capacity.Unavailable
 	reports     *capacity.Reports
 	clock       clock.Clock
@@ -132,8 +134,8 @@ var _ Provider = (*DefaultProvider)(nil)
 // NewProvider makes a provider.
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
-		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, unavailable: d.Unavailable, reports: d.Reports,
-		clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]bool{}, launching: map[place]int{},
+		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, claims: d.Claims,
+		unavailable: d.Unavailable, reports: d.Reports, clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]bool{}, launching: map[place]int{},
 	}
 }
 
@@ -146,19 +148,32 @@ func (p *DefaultProvider) Launch(ctx context.Context, r Request) (Launched, erro
 	if instance, found, err := p.adopt(ctx, r.NodeClaim); err != nil || found {
 		return Launched{Instance: instance, Candidate: candidateOf(instance, r.Types)}, err
 	}
-	if replay, ok := p.unknownLaunchOf(r.NodeClaim); ok {
-		launched, err := p.attempt(ctx, r.NodeClaim, replay)
+	planned := request{nodeClass: r.NodeClass, nodeClaim: r.NodeClaim, cluster: current, sizes: p.sizes.Fitter(r.NodeClaim, r.NodeClass, r.NodePool), ledger: p.open(r.NodeClaim)}
+	launched, err := p.launch(ctx, planned, r.Types)
+	if err != nil && !cloudprovider.IsInsufficientCapacityError(err) { // with which core deletes the NodeClaim
+		planned.ledger.close(ctx)
+	}
+	return launched, err
+}
+
+// launch repeats what may have been launched before, and else chooses.
+func (p *DefaultProvider) launch(ctx context.Context, r request, types []*cloudprovider.InstanceType) (Launched, error) {
+	before, err := p.before(ctx, r, types)
+	if err != nil {
+		return Launched{}, err
+	}
+	if before != nil {
+		launched, err := p.attempt(ctx, r, *before)
 		if err == nil || !tryAnother(err) {
 			return launched, createError(err)
 		}
 	}
-	sizes := p.sizes.Fitter(r.NodeClaim, r.NodeClass, r.NodePool)
-	candidates, release, err := p.chooseFor(r.NodeClaim, r.Types, sizes)
+	candidates, release, err := p.chooseFor(r.nodeClaim, types, r.sizes)
 	if err != nil {
 		return Launched{}, err
 	}
 	defer release()
-	return p.launchFirst(ctx, request{nodeClass: r.NodeClass, nodeClaim: r.NodeClaim, cluster: current, sizes: sizes}, candidates)
+	return p.launchFirst(ctx, r, candidates)
 }
 
 // chooseFor orders the candidates of a NodeClaim and counts it in the zone of the best one until release is called: NodeClaims
@@ -238,19 +253,23 @@ func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candid
 	err := error(&noSubnetError{nodeClass: r.nodeClass.Name, zone: candidate.Offering.Zone()})
 	for _, subnet := range subnetsFor(r.nodeClass, domain, string(r.nodeClaim.UID)) {
 		var next plan
-		if next, err = p.plan(r, candidate, subnet, faultDomain); err != nil {
+		if next, err = p.plan(r, candidate, subnet, faultDomain, r.ledger.attempt()); err != nil {
 			return Launched{}, err
 		}
 		var launched Launched
-		if launched, err = p.attempt(ctx, r.nodeClaim, next); err == nil || oci.ClassOf(err) != oci.ClassAddresses {
+		if launched, err = p.attempt(ctx, r, next); err == nil || oci.ClassOf(err) != oci.ClassAddresses {
 			return launched, err
 		}
 	}
 	return Launched{}, err
 }
 
-// attempt sends one launch and notes what its outcome teaches.
-func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeClaim, next plan) (Launched, error) {
+// attempt writes one launch down, sends it and notes what its outcome teaches.
+func (p *DefaultProvider) attempt(ctx context.Context, r request, next plan) (Launched, error) {
+	nodeClaim := r.nodeClaim
+	if err := r.ledger.begin(ctx, next); err != nil {
+		return Launched{}, err
+	}
 	raw, workRequest, err := p.api.LaunchInstance(ctx, next.details, next.token)
 	reportLaunch(offeringOf(next.candidate, next.fit), err)
 	if err == nil {
@@ -258,6 +277,10 @@ func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeCla
 		instance, ok := inventory.FromSDK(raw, p.cfg.ClusterID)
 		if !ok {
 			return Launched{}, fmt.Errorf("OCI launched instance %s without its ownership tags; end it by hand", oci.Value(raw.Id))
+		}
+		if instance.Ending() { // OCI has answered a repeat with what an earlier try launched
+			r.ledger.known = true
+			return Launched{}, fmt.Errorf("instance %s, which was launched before, has ended; it is launched anew", instance.ID)
 		}
 		instance.WorkRequestID, instance.NamedFaultDomain = workRequest, oci.Value(next.details.FaultDomain)
 		p.inventory.NoteLaunched(instance)
@@ -267,20 +290,21 @@ func (p *DefaultProvider) attempt(ctx context.Context, nodeClaim *karpv1.NodeCla
 			"fit", next.fit.Outcome, "type-ocpus", next.fit.Cell.OCPUs, "type-memoryGB", next.fit.Cell.MemoryGB)
 		return Launched{Instance: instance, Candidate: next.candidate, SubnetID: next.subnet.ID, PlacementIDs: placementIDs(next.details)}, nil
 	}
-	p.learn(ctx, nodeClaim, next, err)
+	p.learn(ctx, r, next, err)
 	return Launched{}, fmt.Errorf("launching %s in %s: %w", next.candidate.Type.Name, next.candidate.Offering.Zone(), err)
 }
 
 // learn remembers what a failed launch says about other launches. What could not be had is the fitted size: nothing at or above it can,
 // and a smaller one still may.
-func (p *DefaultProvider) learn(ctx context.Context, nodeClaim *karpv1.NodeClaim, failed plan, err error) {
+func (p *DefaultProvider) learn(ctx context.Context, r request, failed plan, err error) {
 	launch := offeringOf(failed.candidate, failed.fit)
 	launch.FaultDomain = oci.Value(failed.details.FaultDomain)
 	p.unavailable.Learn(ctx, launch, err)
 	if class := oci.ClassOf(err); class == oci.ClassTransient || class == oci.ClassThrottled {
-		p.keepUnknown(nodeClaim, failed)
+		p.keepUnknown(r.nodeClaim, failed)
 	} else {
-		p.forgetUnknown(nodeClaim)
+		p.forgetUnknown(r.nodeClaim)
+		r.ledger.known = true
 	}
 }
 

@@ -25,9 +25,9 @@ const (
 	BusyInterval = 10 * time.Second
 	// IdleInterval is how often it is taken otherwise: 60 calls an hour for each page of instances.
 	IdleInterval = time.Minute
-	// listLag is how long a launched instance may be missing from lists before its absence is believed. OCI's lists are
+	// ListLag is how long a launched instance may be missing from lists before its absence is believed. OCI's lists are
 	// eventually consistent and no figure is published; five minutes is generous.
-	listLag = 5 * time.Minute
+	ListLag = 5 * time.Minute
 )
 
 // API is the part of the OCI client that this package calls.
@@ -285,13 +285,13 @@ func (p *DefaultProvider) carryOver(listed map[string]Instance) {
 // settle drops the notes that the new list has caught up with; mu is held.
 func (p *DefaultProvider) settle(began time.Time) {
 	for id, note := range p.launched {
-		if _, seen := p.listed[id]; seen || began.Sub(note.at) > listLag {
+		if _, seen := p.listed[id]; seen || began.Sub(note.at) > ListLag {
 			delete(p.launched, id)
 		}
 	}
 	for id, note := range p.terminating {
 		instance, seen := p.listed[id]
-		if !seen || instance.Ending() || began.Sub(note.at) > listLag {
+		if !seen || instance.Ending() || began.Sub(note.at) > ListLag {
 			delete(p.terminating, id)
 		}
 	}

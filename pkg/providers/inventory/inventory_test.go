@@ -118,7 +118,7 @@ func TestALaunchIsSeenBeforeListsShowIt(t *testing.T) {
 	require.Equal(t, IdleInterval, p.NextInterval())
 
 	p.NoteLaunched(launched("never"))
-	clk.Step(listLag + time.Second)
+	clk.Step(ListLag + time.Second)
 	require.NoError(t, p.Refresh(t.Context()))
 	_, found = p.Current().Get("never")
 	require.False(t, found, "after long enough its absence is believed")

@@ -86,11 +86,16 @@ type Node struct {
 	claim  *karpv1.NodeClaim
 }
 
-// unheard drops the launches' outcomes and events.
+// unheard drops the launches' outcomes, events and what NodeClaims are to remember of them.
 type unheard struct{}
 
 // Record implements cloudprovider.Launches.
 func (unheard) Record(*v1alpha1.OciNodeClass, error) {}
+
+// Patch implements instance.Claims.
+func (unheard) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
+	return nil
+}
 
 // New makes an empty cluster.
 func New(o Options) (*World, error) {
@@ -114,7 +119,7 @@ func New(o Options) (*World, error) {
 	w.Types = instancetype.NewProvider(instancetype.Dependencies{Shapes: known, Prices: prices, Unavailable: unavailable}, instancetype.Settings{Region: "phx"})
 	w.inventory = inventory.NewProvider(w.compute, inventory.OneCompartment(compartmentID), clusterID, clk)
 	instances := instance.NewProvider(instance.Config{ClusterID: clusterID, CompartmentID: compartmentID}, instance.Dependencies{
-		API: w.compute, Sizes: w.Types, Shapes: known, Cluster: oke{}, Inventory: w.inventory, Unavailable: unavailable, Clock: clk,
+		API: w.compute, Sizes: w.Types, Shapes: known, Cluster: oke{}, Inventory: w.inventory, Claims: unheard{}, Unavailable: unavailable, Clock: clk,
 	})
 	w.cloud = cloudprovider.New(cloudprovider.Dependencies{
 		Kube: w.store, Recorder: w.recorder, Launches: unheard{}, InstanceTypes: w.Types, Instances: instances, Inventory: w.inventory,
