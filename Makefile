@@ -90,6 +90,7 @@ generate: dev-tools ## Write the generated files: deep copies, CustomResourceDef
 	@$(BIN)/controller-gen object paths=./pkg/apis/... crd output:crd:dir=pkg/apis/crds
 	@install -m 0644 pkg/apis/crds/*.yaml "$$(go list -m -f '{{.Dir}}' sigs.k8s.io/karpenter)"/pkg/apis/crds/*.yaml charts/karpenter-oke-crd/files/
 	@go run ./tools/apidoc
+	@go run ./tools/metricsdoc
 
 .PHONY: verify
 verify: dev-tools ## Check formatting, lint, import arrows, generated files and go.mod.
@@ -98,6 +99,7 @@ verify: dev-tools ## Check formatting, lint, import arrows, generated files and 
 	@$(BIN)/golangci-lint run ./...
 	@tools/verify-generated.sh $(BIN)
 	@go run ./tools/apidoc --check
+	@go run ./tools/metricsdoc --check
 
 .PHONY: clean
 clean: ## Remove bin/ and out/. Running clusters must be ended first.

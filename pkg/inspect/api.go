@@ -203,5 +203,5 @@ type Layer struct {
 	Unpriced int     `json:"unpricedNodes"`
 	// FitSavings is what the nodes would cost more per hour at the full sizes of their instance types.
 	FitSavings float64 `json:"fitSavingsPerHour,omitempty"`
-	Parts    []Layer `json:"parts,omitempty"`
+	Parts      []Layer `json:"parts,omitempty"`
 }

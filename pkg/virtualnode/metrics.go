@@ -29,10 +29,15 @@ const (
 )
 
 var (
+	causeLabel = opmetrics.Label{Name: labelReason, Help: "What keeps virtual nodes from taking the pod, scheduler, no-address, quota, no-capacity, full, no-room, cordoned, not-ready, too-large, no-match or absent."}
+	ruleLabel  = opmetrics.Label{Name: labelRule, Help: "Name of the rule of the filter."}
+)
+
+var (
 	skippedPodsGauge = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "skipped_pods",
 		Help: "Pending pods that Karpenter leaves to virtual nodes, by what keeps them from running there.",
-	}, []opmetrics.Label{{Name: labelReason}}, opmetrics.Alpha)
+	}, []opmetrics.Label{causeLabel}, opmetrics.Alpha)
 	oldestSkippedGauge = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "oldest_skipped_pod_age_seconds",
 		Help: "Seconds for which the longest-waiting skipped pod has been unschedulable; 0 when none is skipped.",
@@ -40,19 +45,21 @@ var (
 	nodesGauge = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "nodes",
 		Help: "Virtual nodes by state and by the architecture of their pod shape. usable: Ready, not cordoned, pods free, and pods start.",
-	}, []opmetrics.Label{{Name: labelState}, {Name: labelArch}}, opmetrics.Alpha)
+	}, []opmetrics.Label{
+		{Name: labelState, Help: "usable, not-ready, cordoned, full or troubled."}, {Name: labelArch, Help: "amd64, arm64 or unknown."},
+	}, opmetrics.Alpha)
 	decisionsCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "decisions_total",
 		Help: "Decisions on unschedulable pods; a pod counts again when its layer or rule changes.",
-	}, []opmetrics.Label{{Name: labelLayer}, {Name: labelRule}}, opmetrics.Alpha)
+	}, []opmetrics.Label{{Name: labelLayer, Help: "managed or virtual."}, ruleLabel}, opmetrics.Alpha)
 	overflowCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "overflow_total",
 		Help: "Pods that Karpenter took over because virtual nodes did not take them in time, by what kept virtual nodes from it.",
-	}, []opmetrics.Label{{Name: labelReason}}, opmetrics.Alpha)
+	}, []opmetrics.Label{causeLabel}, opmetrics.Alpha)
 	ruleErrorsCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, prometheus.CounterOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "rule_errors_total",
 		Help: "Evaluations of a rule from --virtual-node-extra-rules that failed; the rule then counted as not met.",
-	}, []opmetrics.Label{{Name: labelRule}}, opmetrics.Alpha)
+	}, []opmetrics.Label{ruleLabel}, opmetrics.Alpha)
 )
 
 func (f *Filter) setSkippedGauge() {
