@@ -1,6 +1,7 @@
 package cloudprovider_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -31,6 +32,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/reservation"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 	"github.com/karpenter-oke/karpenter-oke/test/ocitest"
@@ -39,16 +41,18 @@ import (
 // suite is the cloud provider on a simulated region, with a NodePool and a ready node class.
 type suite struct {
 	*cloudprovider.CloudProvider
-	t           *testing.T
-	deps        cloudprovider.Dependencies
-	region      *ocitest.Region
-	kube        client.Client
-	claims      instance.Claims
-	inventory   *inventory.DefaultProvider
-	unavailable *capacity.Unavailable
-	nodeClass   *v1alpha1.OciNodeClass
-	nodePool    *karpv1.NodePool
-	annotate    map[string]string // what a test adds to a NodeClaim's annotations
+	t            *testing.T
+	deps         cloudprovider.Dependencies
+	region       *ocitest.Region
+	kube         client.Client
+	claims       instance.Claims
+	inventory    *inventory.DefaultProvider
+	unavailable  *capacity.Unavailable
+	status       *nodeclass.StatusController
+	nodeClass    *v1alpha1.OciNodeClass
+	nodePool     *karpv1.NodePool
+	reservations *reservation.DefaultProvider
+	annotate     map[string]string // what a test adds to a NodeClaim's annotations
 }
 
 func newSuite(t *testing.T, options ocisim.Options) *suite {
@@ -77,6 +81,20 @@ func newSuite(t *testing.T, options ocisim.Options) *suite {
 	return s
 }
 
+// Reservations implements reservation.Selected.
+func (s *suite) Reservations(context.Context) ([]string, error) {
+	return lo.Map(s.nodeClass.Status.CapacityReservations, func(r v1alpha1.CapacityReservation, _ int) string { return r.ID }), nil
+}
+
+// resolve brings the class's status up to date.
+func (s *suite) resolve() {
+	s.t.Helper()
+	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.nodeClass), s.nodeClass))
+	_, err := s.status.Reconcile(s.t.Context(), s.nodeClass)
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.nodeClass), s.nodeClass))
+}
+
 // restart makes the providers anew, as a controller that was killed and started again: nothing is remembered.
 func (s *suite) restart() {
 	s.t.Helper()
@@ -90,29 +108,27 @@ func (s *suite) restart() {
 	require.NoError(s.t, err)
 	s.unavailable = capacity.NewUnavailable(clock.RealClock{}).WithShapes(shapes)
 	s.inventory = inventory.NewProvider(c, inventory.OneCompartment(world.CompartmentID), world.ClusterID, clock.RealClock{})
+	s.reservations = reservation.NewProvider(c, s, clock.RealClock{})
 	instanceTypes := instancetype.NewProvider(
-		instancetype.Dependencies{Shapes: shapes, Prices: prices, Unavailable: s.unavailable},
+		instancetype.Dependencies{Shapes: shapes, Prices: prices, Unavailable: s.unavailable, Reservations: s.reservations},
 		instancetype.Settings{Region: oci.RegionLabel(c.Region()), Pods: resources.PodLimits{VCNNative: true}})
 	tenancy, err := c.Tenancy()
 	require.NoError(s.t, err)
 	instances := instance.NewProvider(instance.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}, instance.Dependencies{
 		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Claims: s.claims, Unavailable: s.unavailable,
-		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Clock: clock.RealClock{},
+		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Reservations: s.reservations, Clock: clock.RealClock{},
 	})
 	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
 	s.deps = cloudprovider.Dependencies{
 		Kube: s.kube, Recorder: test.NewEventRecorder(), Launches: outcomes, InstanceTypes: instanceTypes, Instances: instances, Inventory: s.inventory,
 	}
 	s.CloudProvider = cloudprovider.New(s.deps)
-	status := nodeclass.NewStatusController(nodeclass.Dependencies{
+	s.status = nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: s.kube, OCI: c, Cluster: clusters, Images: image.NewProvider(c, image.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}),
 		Network: network.NewProvider(c, world.CompartmentID), Placement: placement.NewProvider(c),
 		Launches: outcomes, CompartmentID: world.CompartmentID, Clock: clock.RealClock{},
 	})
-	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.nodeClass), s.nodeClass))
-	_, err = status.Reconcile(s.t.Context(), s.nodeClass)
-	require.NoError(s.t, err)
-	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.nodeClass), s.nodeClass))
+	s.resolve()
 	require.True(s.t, s.nodeClass.StatusConditions().Root().IsTrue(), "%v", s.nodeClass.Status.Conditions)
 }
 

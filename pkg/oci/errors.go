@@ -94,6 +94,8 @@ var rules = []rule{
 	{message: "out of host capacity", class: ClassCapacity},
 	{message: "out of capacity", class: ClassCapacity},
 	{code: "OutOfHostCapacity", class: ClassCapacity},
+	{message: "capacity reservation", class: ClassCapacity}, // ended, full, or of other sizes: there is capacity of other kinds
+	{message: "ocid1.capacityreservation.", class: ClassCapacity},
 	{status: http.StatusNotFound, message: "shape ", class: ClassCapacity}, // "shape X not found": not sold in this domain
 	{message: "no available private ip", class: ClassAddresses},
 	{message: "no free private ip", class: ClassAddresses},

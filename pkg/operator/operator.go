@@ -43,6 +43,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/quota"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/reservation"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
@@ -69,6 +70,7 @@ type Operator struct {
 	Launches      *nodeclass.LaunchOutcomes
 	ClassStatus   *nodeclass.StatusController
 	Unavailable   *capacity.Unavailable
+	Reservations  *reservation.DefaultProvider
 	Prices        *pricing.DefaultProvider
 	PriceFeed     *feed.Feed // nil when the price list is not read
 	InUse         *nodeclaim.InUseController
@@ -124,6 +126,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	if op.Shapes, err = shape.NewProvider(client, opts.CompartmentID, opts.ShapeOverrides...); err != nil {
 		return nil, err
 	}
+	op.Reservations = reservation.NewProvider(client, selectedReservations{kube: core.GetClient()}, core.Clock)
 	op.Unavailable = capacity.NewUnavailable(core.Clock).WithShapes(op.Shapes)
 	if err := op.firstReads(ctx, opts.StartTimeout); err != nil {
 		return nil, err
@@ -134,6 +137,9 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	op.Filter.HoldBack(op.Breaker)
 	if err := replaceMetric(op.Inventory.AgeMetric()); err != nil {
 		return nil, fmt.Errorf("registering the metric of the inventory's age: %w", err)
+	}
+	if err := replaceMetric(op.Reservations.Metrics()); err != nil {
+		return nil, fmt.Errorf("registering the metrics of capacity reservations: %w", err)
 	}
 	op.readTenancy(ctx, opts.CompartmentID)
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
@@ -189,7 +195,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	}
 	o.InUse = nodeclaim.NewInUseController(o.GetClient())
 	o.InstanceTypes = instancetype.NewProvider(
-		instancetype.Dependencies{Shapes: o.Shapes, Prices: prices, Unavailable: o.Unavailable, InUse: o.InUse, Learned: o.Learned},
+		instancetype.Dependencies{Shapes: o.Shapes, Prices: prices, Unavailable: o.Unavailable, InUse: o.InUse, Learned: o.Learned, Reservations: o.Reservations},
 		instancetype.Settings{
 			Region: oci.RegionLabel(o.OCI.Region()),
 			Pods:   resources.PodLimits{VCNNative: o.Cluster.Get().Pods == cluster.VCNNative},
@@ -199,7 +205,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		instance.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID},
 		instance.Dependencies{
 			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory, Claims: o.GetClient(),
-			Unavailable: o.Unavailable, Reports: o.Reports, Clock: o.Clock,
+			Unavailable: o.Unavailable, Reports: o.Reports, Reservations: o.Reservations, Clock: o.Clock,
 		})
 	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
@@ -214,12 +220,14 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		o.refresher(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Do: o.Inventory.Refresh}),
+		o.refresher(refresh.Task{Name: "refresh.reservations", Every: refresh.Fixed(reservation.Interval), Do: o.Reservations.Refresh}),
 		o.ClassStatus,
 		nodeclass.NewNodesController(o.GetClient()),
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
 		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock),
 		nodeclaim.NewLabelsController(o.GetClient()),
+		nodeclaim.NewReservationController(o.GetClient(), o.EventRecorder, o.Inventory),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),
 		o.InUse,
 		learn.NewNodesController(o.GetClient(), o.EventRecorder, o.Inventory, o.InstanceTypes, o.Learned),

@@ -180,7 +180,7 @@ func (s *Simulator) create(p *launchPlan, fd string, effects launchEffects, now 
 	boot, bootLink := s.makeBootVolume(p, i, now)
 	s.makeDataVolumes(p, i, now)
 	if p.reservation != nil {
-		p.reservation.use()
+		p.reservation.count(*p.shape.Shape, p.size, fd, 1)
 	}
 	work := s.newWorkRequest(operationLaunch, i, workrequests.WorkRequestResourceActionTypeInProgress, now)
 	s.planProvisioning(i, v, link, boot, bootLink, work, effects)

@@ -155,7 +155,7 @@ func (s *Simulator) checkCapacityType(p *launchPlan) error {
 		return nil
 	}
 	r, known := s.state.reservations.get(reservationID)
-	if !known {
+	if !known || r.model.LifecycleState == core.ComputeCapacityReservationLifecycleStateDeleted {
 		return relatedNotFound("capacity reservation %s", reservationID)
 	}
 	if *r.model.AvailabilityDomain != *p.details.AvailabilityDomain {

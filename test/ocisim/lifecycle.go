@@ -70,7 +70,7 @@ func (s *Simulator) terminate(i *instance, reason string, now time.Time) string 
 		s.releaseNetwork(id)
 		s.releaseVolumes(i, now)
 		if r, known := s.state.reservations.get(lo.FromPtr(i.model.CapacityReservationId)); known {
-			r.giveBack()
+			r.count(*i.model.Shape, i.size, *i.model.FaultDomain, -1)
 		}
 		s.move(i, core.InstanceLifecycleStateTerminated, "", now)
 		work.finish(workrequests.WorkRequestStatusSucceeded, now)

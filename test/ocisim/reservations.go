@@ -3,6 +3,8 @@ package ocisim
 import (
 	"fmt"
 	"net/http"
+	"reflect"
+	"slices"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
@@ -13,9 +15,11 @@ type reservation struct {
 	model core.ComputeCapacityReservation
 }
 
-// ReservationSpec describes a capacity reservation of one shape and size.
+// ReservationSpec describes a capacity reservation of one shape and size; more are added to it by its ID.
 type ReservationSpec struct {
-	ID                 string  `json:"id,omitempty"` // set to change an existing reservation's count
+	// ID is set to change an existing reservation: the count of its first shape, or, where Shape is set too, of that shape, which is added
+	// if it is not there.
+	ID                 string  `json:"id,omitempty"`
 	Name               string  `json:"name"`
 	AvailabilityDomain string  `json:"availabilityDomain"`
 	FaultDomain        string  `json:"faultDomain,omitempty"`
@@ -28,61 +32,130 @@ type ReservationSpec struct {
 	DefinedTags  map[string]map[string]any `json:"definedTags,omitempty"`
 }
 
-// SetReservation makes a capacity reservation, or changes the count of the one named by ID, and returns its OCID.
+// SetReservation makes a capacity reservation, or changes the one named by ID, and returns its OCID.
 func (s *Simulator) SetReservation(spec ReservationSpec) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if spec.ID != "" && spec.Shape == "" {
+		r, known := s.state.reservations.get(spec.ID)
+		if !known {
+			return "", notFound("capacity reservation %s", spec.ID)
+		}
+		r.change(0, func(c *core.InstanceReservationConfig) { c.ReservedCount = lo.ToPtr(spec.Count) })
+		return spec.ID, nil
+	}
+	config, err := s.reservationConfig(spec)
+	if err != nil {
+		return "", err
+	}
 	if spec.ID != "" {
 		r, known := s.state.reservations.get(spec.ID)
 		if !known {
 			return "", notFound("capacity reservation %s", spec.ID)
 		}
-		r.resize(0, spec.Count)
+		r.put(config)
 		return spec.ID, nil
 	}
 	if err := s.availabilityDomain(spec.AvailabilityDomain); err != nil {
 		return "", err
 	}
+	id := s.newID("capacityreservation")
+	r := &reservation{model: core.ComputeCapacityReservation{AvailabilityDomain: lo.ToPtr(spec.AvailabilityDomain),
+		CompartmentId: lo.ToPtr(s.world.CompartmentID), Id: lo.ToPtr(id), LifecycleState: core.ComputeCapacityReservationLifecycleStateActive,
+		TimeCreated: stamp(s.clock.Now()), DisplayName: lo.ToPtr(spec.Name), IsDefaultReservation: lo.ToPtr(false),
+		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: emptyIfNil(spec.DefinedTags)}}
+	r.put(config)
+	s.state.reservations.put(id, r)
+	return id, nil
+}
+
+func (s *Simulator) reservationConfig(spec ReservationSpec) (core.InstanceReservationConfig, error) {
 	shape, known := s.shape(spec.Shape)
 	if !known {
-		return "", shapeNotFound(spec.Shape)
+		return core.InstanceReservationConfig{}, shapeNotFound(spec.Shape)
 	}
 	config := core.InstanceReservationConfig{InstanceShape: shape.Shape, ReservedCount: lo.ToPtr(spec.Count), UsedCount: lo.ToPtr(int64(0)),
 		FaultDomain: lo.EmptyableToPtr(spec.FaultDomain)}
 	if lo.FromPtr(shape.IsFlexible) {
 		if spec.OCPUs <= 0 || spec.MemoryGB <= 0 {
-			return "", fmt.Errorf("a reservation of the flexible shape %s needs ocpus and memoryInGBs", spec.Shape)
+			return core.InstanceReservationConfig{}, fmt.Errorf("a reservation of the flexible shape %s needs ocpus and memoryInGBs", spec.Shape)
 		}
 		config.InstanceShapeConfig = &core.InstanceReservationShapeConfigDetails{Ocpus: lo.ToPtr(float32(spec.OCPUs)), MemoryInGBs: lo.ToPtr(float32(spec.MemoryGB))}
 	}
-	id := s.newID("capacityreservation")
-	s.state.reservations.put(id, &reservation{model: core.ComputeCapacityReservation{AvailabilityDomain: lo.ToPtr(spec.AvailabilityDomain),
-		CompartmentId: lo.ToPtr(s.world.CompartmentID), Id: lo.ToPtr(id), LifecycleState: core.ComputeCapacityReservationLifecycleStateActive,
-		TimeCreated: stamp(s.clock.Now()), DisplayName: lo.ToPtr(spec.Name), IsDefaultReservation: lo.ToPtr(false),
-		InstanceReservationConfigs: []core.InstanceReservationConfig{config}, ReservedInstanceCount: lo.ToPtr(spec.Count), UsedInstanceCount: lo.ToPtr(int64(0)),
-		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: emptyIfNil(spec.DefinedTags)}})
-	return id, nil
+	return config, nil
 }
 
-// fits says whether the launch matches the reservation exactly and one of the reserved instances is free.
+// EndReservation deletes a capacity reservation. Its instances run on without one. Uncertain: the documentation asks to empty a
+// reservation first; what is known to happen to instances is that they lose it and go on.
+func (s *Simulator) EndReservation(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, known := s.state.reservations.get(id)
+	if !known {
+		return notFound("capacity reservation %s", id)
+	}
+	r.model.LifecycleState = core.ComputeCapacityReservationLifecycleStateDeleted
+	for _, i := range s.state.instances.all() {
+		if lo.FromPtr(i.model.CapacityReservationId) == id {
+			i.model.CapacityReservationId = nil
+		}
+	}
+	return nil
+}
+
+// put adds what is reserved, or replaces the count of the same shape, size and fault domain.
+func (r *reservation) put(config core.InstanceReservationConfig) {
+	for n, c := range r.model.InstanceReservationConfigs {
+		if sameReserved(c, config) {
+			r.change(n, func(c *core.InstanceReservationConfig) { c.ReservedCount = config.ReservedCount })
+			return
+		}
+	}
+	r.model.InstanceReservationConfigs = append(slices.Clone(r.model.InstanceReservationConfigs), config)
+	r.change(0, func(*core.InstanceReservationConfig) {})
+}
+
+func sameReserved(a, b core.InstanceReservationConfig) bool {
+	return *a.InstanceShape == *b.InstanceShape && lo.FromPtr(a.FaultDomain) == lo.FromPtr(b.FaultDomain) && reflect.DeepEqual(a.InstanceShapeConfig, b.InstanceShapeConfig)
+}
+
+// holds finds what of the reservation is for a shape, size and fault domain.
+func (r *reservation) holds(shape string, z size, fd string) (int, bool) {
+	for n, c := range r.model.InstanceReservationConfigs {
+		if *c.InstanceShape != shape || (c.FaultDomain != nil && *c.FaultDomain != fd) {
+			continue
+		}
+		if wanted := c.InstanceShapeConfig; wanted == nil || (float64(*wanted.Ocpus) == z.ocpus && float64(*wanted.MemoryInGBs) == z.memoryGB) {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// fits says whether the launch matches what is reserved exactly and one of it is free.
 func (r *reservation) fits(p *launchPlan, fd string) bool {
-	config := r.model.InstanceReservationConfigs[0]
-	if *config.InstanceShape != *p.shape.Shape || *config.UsedCount >= *config.ReservedCount || (config.FaultDomain != nil && *config.FaultDomain != fd) {
+	n, found := r.holds(*p.shape.Shape, p.size, fd)
+	if !found || r.model.LifecycleState == core.ComputeCapacityReservationLifecycleStateDeleted {
 		return false
 	}
-	z := config.InstanceShapeConfig
-	return z == nil || (float64(*z.Ocpus) == p.size.ocpus && float64(*z.MemoryInGBs) == p.size.memoryGB)
+	c := r.model.InstanceReservationConfigs[n]
+	return *c.UsedCount < *c.ReservedCount
 }
 
-func (r *reservation) use()      { r.resize(1, *r.model.ReservedInstanceCount) }
-func (r *reservation) giveBack() { r.resize(-1, *r.model.ReservedInstanceCount) }
+// count adds to what instances of a shape, size and fault domain use.
+func (r *reservation) count(shape string, z size, fd string, by int64) {
+	if n, found := r.holds(shape, z, fd); found {
+		r.change(n, func(c *core.InstanceReservationConfig) { c.UsedCount = lo.ToPtr(*c.UsedCount + by) })
+	}
+}
 
-// resize changes the counts on a copy, as an answer on its way out may still hold the old one.
-func (r *reservation) resize(used, reserved int64) {
-	config := r.model.InstanceReservationConfigs[0]
-	config.UsedCount, config.ReservedCount = lo.ToPtr(*config.UsedCount+used), lo.ToPtr(reserved)
-	r.model.InstanceReservationConfigs = []core.InstanceReservationConfig{config}
-	r.model.UsedInstanceCount, r.model.ReservedInstanceCount = config.UsedCount, config.ReservedCount
+// change changes one of the reserved shapes on a copy, as an answer on its way out may still hold the old one, and adds all up.
+func (r *reservation) change(n int, change func(*core.InstanceReservationConfig)) {
+	configs := slices.Clone(r.model.InstanceReservationConfigs)
+	change(&configs[n])
+	r.model.InstanceReservationConfigs = configs
+	r.model.UsedInstanceCount = lo.ToPtr(lo.SumBy(configs, func(c core.InstanceReservationConfig) int64 { return *c.UsedCount }))
+	r.model.ReservedInstanceCount = lo.ToPtr(lo.SumBy(configs, func(c core.InstanceReservationConfig) int64 { return *c.ReservedCount }))
 }
 
 func reservationOperations() []operation {

@@ -19,8 +19,8 @@ const (
 	ConditionTypeCompartmentReady = "CompartmentReady"
 	// ConditionTypeKMSKeysReady: the vault keys exist and are enabled. Owns status.kmsKeys.
 	ConditionTypeKMSKeysReady = "KMSKeysReady"
-	// ConditionTypePlacementReady: what placement selects exists and is active. Owns status.capacityReservations,
-	// computeClusters, clusterPlacementGroups and dedicatedVmHosts.
+	// ConditionTypePlacementReady: the compute clusters, cluster placement groups and dedicated VM hosts that placement selects
+	// exist and are active. Owns status.computeClusters, clusterPlacementGroups and dedicatedVmHosts.
 	ConditionTypePlacementReady = "PlacementReady"
 	// ConditionTypeBootstrapReady: the metadata fits OCI's limit, and the class's pod networking is the cluster's. Owns
 	// status.podNetworking.
@@ -28,6 +28,14 @@ const (
 	// ConditionTypeLaunchAuthorized: the last launch was not refused for want of a right. The message of False is the policy
 	// statement that is missing.
 	ConditionTypeLaunchAuthorized = "LaunchAuthorized"
+)
+
+// A condition that Ready does not wait for.
+const (
+	// ConditionTypeCapacityReservationsReady: the capacity reservations that placement selects exist, are active, and lie where nodes
+	// can be. Owns status.capacityReservations. Only classes that select some have it, and Ready does not wait for it: a reservation
+	// that has ended must not keep nodes of other capacity types from being launched.
+	ConditionTypeCapacityReservationsReady = "CapacityReservationsReady"
 )
 
 // ReadyConditionTypes are the conditions that Ready waits for: exactly those that the status controller sets. A part of the

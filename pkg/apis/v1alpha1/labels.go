@@ -50,6 +50,9 @@ const (
 	LabelFaultDomain = Group + "/fault-domain"
 	// LabelCapacityReservationID is the last part of the OCID of the capacity reservation that a reserved offering uses.
 	LabelCapacityReservationID = Group + "/capacity-reservation-id"
+	// LabelCapacityReservationSlot is the shape, size and fault domain of the reservation that a reserved offering uses, as one short
+	// name: a reservation holds several, and counts each by itself.
+	LabelCapacityReservationSlot = Group + "/capacity-reservation-slot"
 	// LabelNodeClass is put by Karpenter core on every NodeClaim and Node; its value is the OciNodeClass's name.
 	LabelNodeClass = Group + "/ocinodeclass"
 )
@@ -76,6 +79,7 @@ var WellKnownLabels = []string{
 	LabelInstanceRDMA,
 	LabelBaselineOCPUUtilization,
 	LabelCapacityReservationID,
+	LabelCapacityReservationSlot,
 }
 
 // Annotations.
@@ -125,8 +129,9 @@ func init() {
 	karpv1.RestrictedLabelDomains.Insert(Group)
 	karpv1.WellKnownLabels.Insert(WellKnownLabels...)
 	karpv1.WellKnownLabels.Insert(LabelFaultDomain)
-	cloudprovider.ReservationIDLabel = LabelCapacityReservationID
-	cloudprovider.ReservedCapacityLabels.Insert(LabelCapacityReservationID)
+	// Core counts what is left of a reservation by this label.
+	cloudprovider.ReservationIDLabel = LabelCapacityReservationSlot
+	cloudprovider.ReservedCapacityLabels.Insert(LabelCapacityReservationID, LabelCapacityReservationSlot)
 	// NodePools may say "preemptible", OCI's own word, for spot. Core reads it as spot wherever it reads requirements, so that is
 	// what NodeClaims and nodes carry. A pod's selector must say spot: Kubernetes' scheduler knows no alias.
 	karpv1.NormalizedLabelValues[karpv1.CapacityTypeLabelKey] = map[string]string{capacityTypePreemptible: karpv1.CapacityTypeSpot}

@@ -125,7 +125,7 @@ type launch struct {
 func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeClaim, found inventory.Instance) error {
 	offering := capacity.Offering{
 		Shape: found.Shape, OCPUs: found.OCPUs, MemoryGB: found.MemoryGB, Baseline: found.Baseline,
-		Zone: oci.Zone(found.AvailabilityDomain), CapacityType: found.CapacityType, FaultDomain: found.NamedFaultDomain, Reservation: claim.Labels[v1alpha1.LabelCapacityReservationID],
+		Zone: oci.Zone(found.AvailabilityDomain), CapacityType: found.CapacityType, FaultDomain: found.NamedFaultDomain, Reservation: claim.Labels[v1alpha1.LabelCapacityReservationSlot],
 	}
 	reason := "it ended before its node registered, and OCI does not say why"
 	cause := c.cause(ctx, found)

@@ -99,10 +99,6 @@ func (c *StatusController) resolvePlacement(ctx context.Context, nodeClass *v1al
 		p = &v1alpha1.Placement{}
 	}
 	compartmentID := nodeClass.CompartmentIDOr(c.CompartmentID)
-	reservations, err := c.Placement.CapacityReservations(ctx, p.CapacityReservationSelector, compartmentID)
-	if err != nil {
-		return "", err
-	}
 	clusters, err := c.Placement.ComputeClusters(ctx, p.ComputeClusterSelector, compartmentID)
 	if err != nil {
 		return "", err
@@ -119,7 +115,7 @@ func (c *StatusController) resolvePlacement(ctx context.Context, nodeClass *v1al
 		return "", err
 	}
 	s := &nodeClass.Status
-	s.CapacityReservations, s.ComputeClusters, s.ClusterPlacementGroups, s.DedicatedVMHosts = orNil(reservations), orNil(clusters), orNil(groups), orNil(hosts)
+	s.ComputeClusters, s.ClusterPlacementGroups, s.DedicatedVMHosts = orNil(clusters), orNil(groups), orNil(hosts)
 	return "", nil
 }
 

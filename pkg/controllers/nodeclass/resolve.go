@@ -37,16 +37,20 @@ type subReconciler struct {
 	resolve func(context.Context, *v1alpha1.OciNodeClass, *cluster.Cluster) (note string, err error)
 }
 
-func (c *StatusController) subReconcilers() []subReconciler {
-	return []subReconciler{
+func (c *StatusController) subReconcilers(nodeClass *v1alpha1.OciNodeClass) []subReconciler {
+	all := []subReconciler{
 		{v1alpha1.ConditionTypeImageReady, []string{"instance-images"}, c.resolveImages},
 		{v1alpha1.ConditionTypeSubnetsReady, []string{"subnets"}, c.resolveSubnets},
 		{v1alpha1.ConditionTypeSecurityGroupsReady, []string{"network-security-groups"}, c.resolveSecurityGroups},
 		{v1alpha1.ConditionTypeCompartmentReady, []string{"compartments", "instances"}, c.resolveCompartment},
 		{v1alpha1.ConditionTypeKMSKeysReady, []string{"keys"}, c.resolveKeys},
-		{v1alpha1.ConditionTypePlacementReady, []string{"compute-capacity-reservations", "compute-clusters", "cluster-placement-groups", "dedicated-vm-hosts"}, c.resolvePlacement},
+		{v1alpha1.ConditionTypePlacementReady, []string{"compute-clusters", "cluster-placement-groups", "dedicated-vm-hosts"}, c.resolvePlacement},
 		{v1alpha1.ConditionTypeBootstrapReady, nil, c.resolveBootstrap},
 	}
+	if selectsReservations(nodeClass) {
+		all = append(all, subReconciler{v1alpha1.ConditionTypeCapacityReservationsReady, []string{"compute-capacity-reservations"}, c.resolveReservations})
+	}
+	return all
 }
 
 // apply resolves one part and sets its condition. When OCI can not be asked, what was resolved before stays good: a cloud that

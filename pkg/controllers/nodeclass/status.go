@@ -35,6 +35,8 @@ const (
 	revalidateAfter = 10 * time.Minute
 	// retryAfter is how soon a class that is not ready is resolved anew.
 	retryAfter = 30 * time.Second
+	// reservationsAfter is how soon a class is resolved anew that waits for a capacity reservation.
+	reservationsAfter = 2 * time.Minute
 	// conflictAfter is how soon a class is resolved anew whose status was written meanwhile.
 	conflictAfter = time.Second
 	// reconcileTimeout bounds one resolution, so that a service that hangs holds up one class for so long and no other at all.
@@ -106,7 +108,10 @@ func (c *StatusController) Reconcile(ctx context.Context, nodeClass *v1alpha1.Oc
 		stored = nodeClass.DeepCopy()
 	}
 	current := c.Cluster.Get()
-	for _, sub := range c.subReconcilers() {
+	if !selectsReservations(nodeClass) {
+		forgetReservations(nodeClass)
+	}
+	for _, sub := range c.subReconcilers(nodeClass) {
 		c.apply(ctx, nodeClass, sub, current)
 	}
 	c.applyLaunches(nodeClass)
@@ -133,6 +138,9 @@ func (c *StatusController) wait(nodeClass *v1alpha1.OciNodeClass) time.Duration 
 	wait := revalidateAfter
 	if !nodeClass.StatusConditions().Root().IsTrue() {
 		wait = retryAfter
+	}
+	if nodeClass.StatusConditions().Get(v1alpha1.ConditionTypeCapacityReservationsReady).IsFalse() {
+		wait = min(wait, reservationsAfter)
 	}
 	now := c.Clock.Now()
 	for _, i := range nodeClass.Status.Images {

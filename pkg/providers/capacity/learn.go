@@ -30,7 +30,7 @@ func (u *Unavailable) Learn(ctx context.Context, o Offering, err error) {
 	}
 	switch failure.Class {
 	case oci.ClassCapacity:
-		if failure.Status == http.StatusNotFound { // the zone does not have the shape at all
+		if failure.Status == http.StatusNotFound && o.Reservation == "" { // the zone does not have the shape at all
 			u.learn(ctx, Entry{Offering: Offering{Shape: o.Shape, Zone: o.Zone}, Reason: ReasonShapeNotFound})
 			return
 		}

@@ -45,7 +45,7 @@ type Offering struct {
 	CapacityType string
 	// FaultDomain is the one that a launch names; empty when OCI chooses.
 	FaultDomain string
-	// Reservation is the OCID of the capacity reservation that a launch draws on; empty for none.
+	// Reservation is the slot of the capacity reservation that a launch draws on (v1alpha1.LabelCapacityReservationSlot); empty for none.
 	Reservation string
 }
 

@@ -42,19 +42,34 @@ func (p *DefaultProvider) firstLaunch() time.Time {
 	return p.began
 }
 
-// candidateOf finds what an instance was launched from, by the type's name in its tags, its zone and its capacity type.
-func candidateOf(found inventory.Instance, types []*cloudprovider.InstanceType) Candidate {
+// candidateOf finds what an instance was launched from, by the type's name in its tags, its zone, its capacity type and its reservation.
+// An instance in a reservation that the class does not select has come there by itself, and was launched as on-demand.
+func candidateOf(found inventory.Instance, types []*cloudprovider.InstanceType) (candidate Candidate) {
 	for _, t := range types {
 		if t.Name != found.Owner.InstanceType {
 			continue
 		}
 		for _, o := range t.Offerings {
-			if o.Zone() == oci.Zone(found.AvailabilityDomain) && o.CapacityType() == found.CapacityType {
-				return Candidate{Type: t, Offering: o}
+			if o.Zone() != oci.Zone(found.AvailabilityDomain) {
+				continue
+			}
+			switch o.CapacityType() {
+			case karpv1.CapacityTypeReserved:
+				if drawsOn(found, o) {
+					return Candidate{Type: t, Offering: o}
+				}
+			case karpv1.CapacityTypeSpot:
+				if found.CapacityType == karpv1.CapacityTypeSpot {
+					return Candidate{Type: t, Offering: o}
+				}
+			default:
+				if found.CapacityType != karpv1.CapacityTypeSpot {
+					candidate = Candidate{Type: t, Offering: o}
+				}
 			}
 		}
 	}
-	return Candidate{}
+	return candidate
 }
 
 // before is the launch to repeat before anything new is tried: one that this process does not know the outcome of, or one that an earlier process

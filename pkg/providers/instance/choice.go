@@ -112,7 +112,7 @@ func compareFitted(sizes *instancetype.Fitter, a, b Candidate) int {
 
 // fittedPrice is what a candidate costs at the size that is launched, rounded so that equal sizes have equal prices.
 func fittedPrice(sizes *instancetype.Fitter, o Candidate) float64 {
-	fit, ok := sizes.Fit(o.Type.Name)
+	fit, ok := sizes.FitIn(o.Type.Name, o.Offering)
 	if !ok {
 		return o.Offering.Price
 	}

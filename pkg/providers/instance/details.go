@@ -43,7 +43,7 @@ type request struct {
 // plan decides one launch; faultDomain is empty when OCI is to choose. Equal input gives an equal request and token, so that a repeat after a
 // crash finds the same instance.
 func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.Subnet, faultDomain string, attempt int) (plan, error) {
-	fit, ok := r.sizes.Fit(candidate.Type.Name)
+	fit, ok := r.sizes.FitIn(candidate.Type.Name, candidate.Offering)
 	if !ok {
 		return plan{}, fmt.Errorf("instance type %s has no known shape", candidate.Type.Name)
 	}
@@ -97,6 +97,7 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 		DefinedTags:             DefinedTags(r.nodeClass),
 	}
 	placeInDomain(&details, r.nodeClass, domain)
+	placeInReservation(&details, r.nodeClass, candidate)
 	if candidate.Offering.CapacityType() == karpv1.CapacityTypeSpot {
 		details.PreemptibleInstanceConfig = &core.PreemptibleInstanceConfigDetails{
 			PreemptionAction: core.TerminatePreemptionAction{PreserveBootVolume: common.Bool(r.nodeClass.PreserveBootVolumeOnPreemption())},

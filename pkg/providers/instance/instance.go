@@ -22,6 +22,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/reservation"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
 
@@ -100,21 +101,24 @@ type Dependencies struct {
 	Claims      Claims
 	Unavailable *capacity.Unavailable
 	Reports     *capacity.Reports // may be nil
-	Clock       clock.Clock
+	// Reservations counts what is left in capacity reservations; nil launches into none.
+	Reservations reservation.Provider
+	Clock        clock.Clock
 }
 
 // DefaultProvider launches through OCI's compute service.
 type DefaultProvider struct {
-	cfg         Config
-	api         API
-	sizes       Sizes
-	shapes      shape.Provider
-	cluster     cluster.Provider
-	inventory   inventory.Provider
-	claims      Claims
-	unavailable *capacity.Unavailable
-	reports     *capacity.Reports
-	clock       clock.Clock
+	cfg          Config
+	api          API
+	sizes        Sizes
+	shapes       shape.Provider
+	cluster      cluster.Provider
+	inventory    inventory.Provider
+	claims       Claims
+	unavailable  *capacity.Unavailable
+	reports      *capacity.Reports
+	reservations reservation.Provider
+	clock        clock.Clock
 
 	mu        sync.Mutex               // only memory is touched under it
 	began     time.Time                // when this process first launched; zero before
@@ -135,7 +139,7 @@ var _ Provider = (*DefaultProvider)(nil)
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
 		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, claims: d.Claims,
-		unavailable: d.Unavailable, reports: d.Reports, clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]bool{}, launching: map[place]int{},
+		unavailable: d.Unavailable, reports: d.Reports, reservations: d.Reservations, clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]bool{}, launching: map[place]int{},
 	}
 }
 
@@ -146,7 +150,8 @@ func (p *DefaultProvider) Launch(ctx context.Context, r Request) (Launched, erro
 		return Launched{}, errors.New("the OKE cluster has not been read yet")
 	}
 	if instance, found, err := p.adopt(ctx, r.NodeClaim); err != nil || found {
-		return Launched{Instance: instance, Candidate: candidateOf(instance, r.Types)}, err
+		candidate := candidateOf(instance, r.Types)
+		return Launched{Instance: asBought(instance, candidate), Candidate: candidate}, err
 	}
 	planned := request{nodeClass: r.NodeClass, nodeClaim: r.NodeClaim, cluster: current, sizes: p.sizes.Fitter(r.NodeClaim, r.NodeClass, r.NodePool), ledger: p.open(r.NodeClaim)}
 	launched, err := p.launch(ctx, planned, r.Types)
@@ -217,7 +222,7 @@ func (p *DefaultProvider) launchFirst(ctx context.Context, r request, candidates
 		}
 	}
 	if len(t.failures) == 0 {
-		return Launched{}, cloudprovider.NewInsufficientCapacityError(errors.New("every offering that would do was refused a moment ago, or has its hosts in other fault domains"))
+		return Launched{}, cloudprovider.NewInsufficientCapacityError(errors.New("every offering that would do was refused a moment ago, is a capacity reservation that others have filled, or has its hosts in other fault domains"))
 	}
 	return Launched{}, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("tried %d offerings: %w", len(t.failures), errors.Join(t.failures...)))
 }
@@ -225,7 +230,7 @@ func (p *DefaultProvider) launchFirst(ctx context.Context, r request, candidates
 // launchCandidate tries one candidate, in one fault domain after another where several will do. Neither an instance nor an error means
 // that another candidate is to be tried.
 func (p *DefaultProvider) launchCandidate(ctx context.Context, r request, candidate Candidate, t *tries) (Launched, error) {
-	fit, ok := r.sizes.Fit(candidate.Type.Name)
+	fit, ok := r.sizes.FitIn(candidate.Type.Name, candidate.Offering)
 	if !ok {
 		return Launched{}, fmt.Errorf("instance type %s has no known shape", candidate.Type.Name)
 	}
@@ -236,9 +241,14 @@ func (p *DefaultProvider) launchCandidate(ctx context.Context, r request, candid
 		if _, gone := p.unavailable.IsUnavailable(launch); gone || p.exhausted(t) {
 			continue
 		}
+		taken, ok := p.take(r, candidate)
+		if !ok {
+			return Launched{}, nil // others were faster
+		}
 		release := p.depart(place{nodePool: r.nodeClaim.Labels[karpv1.NodePoolLabelKey], zone: launch.Zone, faultDomain: faultDomain})
 		launched, err := p.launchInSubnets(ctx, r, candidate, faultDomain)
 		release()
+		taken(err)
 		if err == nil || !tryAnother(err) {
 			return launched, err
 		}
@@ -282,6 +292,7 @@ func (p *DefaultProvider) attempt(ctx context.Context, r request, next plan) (La
 			r.ledger.known = true
 			return Launched{}, fmt.Errorf("instance %s, which was launched before, has ended; it is launched anew", instance.ID)
 		}
+		instance = asBought(instance, next.candidate)
 		instance.WorkRequestID, instance.NamedFaultDomain = workRequest, oci.Value(next.details.FaultDomain)
 		p.inventory.NoteLaunched(instance)
 		reportFit(next.fit)

@@ -83,6 +83,9 @@ func (p *DefaultProvider) nodesByFaultDomain(nodePool, zone string) map[string]i
 func (p *DefaultProvider) faultDomains(r request, candidate Candidate, launch capacity.Offering) []string {
 	domain, _ := p.availabilityDomain(candidate.Offering.Zone())
 	allowed := allowedFaultDomains(r, domain)
+	if bound := boundFaultDomain(candidate.Offering); bound != "" {
+		allowed = lo.Filter(allowed, func(d string, _ int) bool { return d == bound })
+	}
 	nodes := p.nodesByFaultDomain(r.nodeClaim.Labels[karpv1.NodePoolLabelKey], launch.Zone)
 	uid := string(r.nodeClaim.UID)
 	slices.SortFunc(allowed, func(a, b string) int {

@@ -27,6 +27,9 @@ func (p *DefaultProvider) Terminate(ctx context.Context, id string) error {
 	if left := p.releaseVolumes(ctx, id); left != nil {
 		return left // the finalizer stays, and core calls again
 	}
+	if gone, known := p.inventory.Current().Get(id); known && gone.CapacityReservationID != "" && p.reservations != nil {
+		p.reservations.Freed(gone.CapacityReservationID)
+	}
 	return err
 }
 

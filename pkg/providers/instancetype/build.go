@@ -24,6 +24,9 @@ type builder struct {
 	prices      pricing.Provider
 	unavailable *capacity.Unavailable
 
+	reservations Reservations
+	// slots are those of the node class's reservations, by instance type.
+	slots map[string][]slot
 	// served are the zones that nodes of the params can be in; storage is what their volumes cost.
 	served map[string]bool
 	// faultDomains are those that nodes may be in.
@@ -37,9 +40,10 @@ type builder struct {
 	offerings                   map[[2]string]scheduling.Requirements
 }
 
-func newBuilder(p params, zones []string, settings Settings, prices pricing.Provider, unavailable *capacity.Unavailable) *builder {
+func newBuilder(p params, zones []string, settings Settings, deps Dependencies, slots map[string][]slot) *builder {
+	prices := deps.Prices
 	b := &builder{
-		params: p, zones: zones, prices: prices, unavailable: unavailable,
+		params: p, zones: zones, prices: prices, unavailable: deps.Unavailable, reservations: deps.Reservations, slots: slots,
 		served:        map[string]bool{},
 		faultDomains:  strings.Split(p.faultDomains, separator),
 		storage:       prices.BlockStorage(p.storageGB, p.storageVPUGB),
@@ -60,7 +64,8 @@ func newBuilder(p params, zones []string, settings Settings, prices pricing.Prov
 			b.offerings[[2]string{zone, capacityType}] = scheduling.NewRequirements(
 				scheduling.NewRequirement(corev1.LabelTopologyZone, corev1.NodeSelectorOpIn, zone),
 				scheduling.NewRequirement(karpv1.CapacityTypeLabelKey, corev1.NodeSelectorOpIn, capacityType),
-				scheduling.NewRequirement(cloudprovider.ReservationIDLabel, corev1.NodeSelectorOpDoesNotExist),
+				scheduling.NewRequirement(v1alpha1.LabelCapacityReservationID, corev1.NodeSelectorOpDoesNotExist),
+				scheduling.NewRequirement(v1alpha1.LabelCapacityReservationSlot, corev1.NodeSelectorOpDoesNotExist),
 			)
 		}
 	}
@@ -100,6 +105,7 @@ func (b *builder) requirements(c *cell) scheduling.Requirements {
 	out[corev1.LabelTopologyRegion] = b.regionIn
 	out[v1alpha1.LabelFaultDomain] = b.faultDomain
 	out[karpv1.CapacityTypeLabelKey] = b.capacityTypes[len(b.params.capacityTypes(c))]
+	b.reserveRequirements(out, b.slots[c.name])
 	return out
 }
 
@@ -125,7 +131,7 @@ func (b *builder) offer(c *cell) cloudprovider.Offerings {
 	out := make(cloudprovider.Offerings, 0, len(b.zones)*len(types))
 	all := make([]cloudprovider.Offering, len(b.zones)*len(types)) // one allocation for all
 	for _, zone := range b.zones {
-		here := c.shape.InZone(zone) && b.served[zone]
+		here := c.shape.InZone(zone) && b.served[zone] && !c.reservedOnly
 		for _, capacityType := range types {
 			price := onDemand
 			if capacityType == karpv1.CapacityTypeSpot {
@@ -145,5 +151,5 @@ func (b *builder) offer(c *cell) cloudprovider.Offerings {
 			out = append(out, offering)
 		}
 	}
-	return out
+	return append(out, b.reservedOfferings(c, onDemand)...)
 }

@@ -20,6 +20,8 @@ type cell struct {
 	memoryGB float64
 	baseline baseline
 	vcpus    int
+	// reservedOnly: nodes of the cell are launched into capacity reservations only.
+	reservedOnly bool
 	// rank is the cell's place in the order of usefulness among its shape's cells; only the first ones are offered.
 	rank int
 }
@@ -46,7 +48,7 @@ var ownLabels = append([]string{
 }, v1alpha1.WellKnownLabels...)
 
 // label is the cell's value of a label in ownLabels. The empty string means that the label does not exist on such a node. settled is
-// false for labels that the cell does not decide (zone, region, capacity type, fault domain, labels of others).
+// false for labels that the cell does not decide (zone, region, capacity type, reservation, fault domain, labels of others).
 func (c *cell) label(key string) (value string, settled bool) {
 	s := c.shape
 	switch key {
@@ -91,7 +93,7 @@ func (c *cell) label(key string) (value string, settled bool) {
 		return c.gpuLabel(key), true
 	case v1alpha1.LabelBaselineOCPUUtilization:
 		return c.baseline.percent(), true
-	case v1alpha1.LabelCapacityReservationID, corev1.LabelWindowsBuild:
+	case corev1.LabelWindowsBuild:
 		return "", true
 	default:
 		return "", false

@@ -2,6 +2,7 @@ package instancetype
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
@@ -39,12 +40,35 @@ func appendClass(b []byte, nodeClass *v1alpha1.OciNodeClass) []byte {
 	for i := range status.DedicatedVMHosts {
 		b = appendText(b, status.DedicatedVMHosts[i].AvailabilityDomain)
 	}
+	b = appendReservations(b, status.CapacityReservations)
 	b = appendInt(b, int64(len(status.Images)))
 	for i := range status.Images {
 		requirements := status.Images[i].Requirements
 		b = appendInt(b, int64(len(requirements)))
 		for j := range requirements {
 			b = appendRequirement(b, requirements[j].Key, requirements[j].Operator, requirements[j].Values)
+		}
+	}
+	return b
+}
+
+// appendReservations leaves the counts out: they come from memory, which has a generation. So a status that is written anew with other
+// counts changes no list.
+func appendReservations(b []byte, reservations []v1alpha1.CapacityReservation) []byte {
+	b = appendInt(b, int64(len(reservations)))
+	for i := range reservations {
+		r := &reservations[i]
+		b = appendInt(appendText(appendText(b, r.ID), r.AvailabilityDomain), int64(len(r.Shapes)))
+		for j := range r.Shapes {
+			s := &r.Shapes[j]
+			b = appendText(appendText(b, s.Shape), s.FaultDomain)
+			for _, q := range [...]*resource.Quantity{s.OCPUs, s.Memory} {
+				if q == nil {
+					b = append(b, '-')
+				} else {
+					b = appendInt(append(b, '='), q.MilliValue())
+				}
+			}
 		}
 	}
 	return b

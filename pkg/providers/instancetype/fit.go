@@ -41,6 +41,8 @@ const (
 	FitFixed FitOutcome = "FixedShape"
 	// FitNamed: the instance type was asked for by its name.
 	FitNamed FitOutcome = "NamedType"
+	// FitReserved: a capacity reservation takes its own size only.
+	FitReserved FitOutcome = "Reserved"
 	// FitBound: the claim has requirements on all that could shrink.
 	FitBound FitOutcome = "SizeRequirements"
 )
@@ -68,9 +70,6 @@ func (f *Fit) Price(offering *cloudprovider.Offering) float64 {
 			price, _ = f.prices.Spot(f.shape, size.OCPUs, size.MemoryGB)
 		}
 		return price
-	}
-	if offering.CapacityType() == karpv1.CapacityTypeReserved {
-		return offering.Price // paid for already, whatever the size
 	}
 	return offering.Price - compute(f.Cell) + compute(f.Size)
 }
@@ -162,6 +161,21 @@ func (f *Fitter) Fit(typeName string) (*Fit, bool) {
 	fit := f.find(typeName)
 	f.known[typeName] = fit
 	return fit, fit != nil
+}
+
+// FitIn is Fit for a launch in one of the type's offerings: from a capacity reservation the type's own size is launched.
+func (f *Fitter) FitIn(typeName string, offering *cloudprovider.Offering) (*Fit, bool) {
+	fit, ok := f.Fit(typeName)
+	if !ok || offering.CapacityType() != karpv1.CapacityTypeReserved {
+		return fit, ok
+	}
+	predicted, err := f.provider.Resources(fit.Cell, f.nodeClass)
+	if err != nil {
+		return nil, false
+	}
+	whole := *fit
+	whole.Outcome, whole.Size, whole.Resources = FitReserved, fit.Cell, predicted
+	return &whole, true
 }
 
 func (f *Fitter) find(typeName string) *Fit {

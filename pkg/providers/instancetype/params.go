@@ -33,6 +33,8 @@ type params struct {
 	onDemandOnly bool
 	kubelet      resources.Kubelet
 	pods         resources.PodLimits
+	// slots are those of the node class's capacity reservations, joined; how full they are is not part of it.
+	slots string
 	// learned tells apart node classes whose nodes are known to lack different things; empty as long as nothing is known.
 	learned string
 }
@@ -182,5 +184,5 @@ func (p *params) capacityTypes(c *cell) []string {
 	return allCapacityTypes[:1]
 }
 
-// allCapacityTypes are all ways to buy that are offered now.
+// allCapacityTypes are all ways to buy; what is bought already, in capacity reservations, comes on top.
 var allCapacityTypes = []string{karpv1.CapacityTypeOnDemand, karpv1.CapacityTypeSpot}

@@ -57,7 +57,7 @@ type Settings struct {
 	Sizing v1alpha1.FlexSizing
 }
 
-// Dependencies of a DefaultProvider. InUse and Learned may be nil.
+// Dependencies of a DefaultProvider. InUse, Learned and Reservations may be nil.
 type Dependencies struct {
 	Shapes      shape.Provider
 	Prices      pricing.Provider
@@ -65,6 +65,8 @@ type Dependencies struct {
 	InUse       InUse
 	// Learned makes predictions smaller by what real nodes lacked.
 	Learned *learned.Store
+	// Reservations tells what is left in capacity reservations; without it none is offered.
+	Reservations Reservations
 }
 
 // DefaultProvider builds instance types on demand and keeps them until a source moves.
@@ -81,7 +83,7 @@ type DefaultProvider struct {
 var _ Provider = (*DefaultProvider)(nil)
 
 // generations are the states of all sources.
-type generations struct{ shapes, prices, unavailable, inUse, learned uint64 }
+type generations struct{ shapes, prices, unavailable, inUse, learned, reservations uint64 }
 
 // edition is what was built from one state of the sources. It never changes after it was published.
 type edition struct {
@@ -108,6 +110,8 @@ type builtType struct {
 	it                       *cloudprovider.InstanceType
 	shape                    *shape.Shape
 	prices, shapeUnavailable uint64
+	reservations             uint64 // 0 where the type has no reserved offerings
+	reservedOnly             bool
 	lacking                  learned.Shortfall
 }
 
@@ -144,6 +148,9 @@ func (p *DefaultProvider) generations(snapshot *shape.Snapshot) generations {
 		learned: p.deps.Learned.Generation()}
 	if p.deps.InUse != nil {
 		g.inUse = p.deps.InUse.Generation()
+	}
+	if p.deps.Reservations != nil {
+		g.reservations = p.deps.Reservations.Generation()
 	}
 	return g
 }
@@ -200,14 +207,25 @@ func (p *DefaultProvider) choose(next *edition, nodeClass *v1alpha1.OciNodeClass
 		reportGuessedPrices(all)
 		next.catalogs[v] = all
 	}
-	return newSelector(nodePool, nodeClass, inUse).choose(all, next.snapshot)
+	s := newSelector(nodePool, nodeClass, inUse)
+	s.slots = p.slotsOf(nodeClass, next.snapshot)
+	return s.choose(all, next.snapshot)
+}
+
+func (p *DefaultProvider) slotsOf(nodeClass *v1alpha1.OciNodeClass, snapshot *shape.Snapshot) map[string][]slot {
+	if p.deps.Reservations == nil {
+		return nil
+	}
+	return slotsOf(nodeClass, snapshot)
 }
 
 // types makes the types of cells, taking over what was built before and has not changed.
 func (p *DefaultProvider) types(next *edition, reusable map[params]builtTypes, cells []*cell, nodeClass *v1alpha1.OciNodeClass) []*cloudprovider.InstanceType {
 	prm := paramsOf(nodeClass, p.settings.Pods)
 	view := p.deps.Learned.View(nodeClass)
-	b := newBuilder(prm, next.snapshot.Zones(), p.settings, p.deps.Prices, p.deps.Unavailable)
+	slots := p.slotsOf(nodeClass, next.snapshot)
+	prm.slots = slotsKey(slots)
+	b := newBuilder(prm, next.snapshot.Zones(), p.settings, p.deps, slots)
 	list := make([]*cloudprovider.InstanceType, 0, len(cells)) // exact, so that who appends gets a copy
 	before, built := reusable[prm], make(builtTypes, len(cells))
 	if prm.learned = string(p.deps.Learned.AppendScope(nil, nodeClass)); prm.learned != "" {
@@ -220,12 +238,16 @@ func (p *DefaultProvider) types(next *edition, reusable map[params]builtTypes, c
 	for _, c := range cells {
 		want := builtType{
 			shape: c.shape, prices: next.prices, shapeUnavailable: p.deps.Unavailable.ShapeGeneration(c.shape.Name), lacking: view.Shortfall(c.learnedSize()),
+			reservedOnly: c.reservedOnly,
+		}
+		if len(slots[c.name]) > 0 {
+			want.reservations = next.reservations
 		}
 		have, ok := before[c.name]
 		switch {
 		case !ok || have.shape != want.shape || have.lacking != want.lacking:
 			want.it = b.build(c, want.lacking)
-		case have.prices != want.prices || have.shapeUnavailable != want.shapeUnavailable:
+		case have.prices != want.prices || have.shapeUnavailable != want.shapeUnavailable || have.reservations != want.reservations || have.reservedOnly != want.reservedOnly:
 			want.it = b.withOfferings(c, have.it)
 		default:
 			want.it = have.it

@@ -61,6 +61,8 @@ type selector struct {
 	limitVCPUs, limitMemoryGB float64
 	// inUse are names of types that nodes have; they are offered whatever the budget, so that no node is replaced for its type's name.
 	inUse []string
+	// slots are those of the node class's capacity reservations, by instance type.
+	slots map[string][]slot
 	// named are the type names that the requirements ask for; a size off the grid is offered when it is asked for by name.
 	named []string
 }
@@ -177,7 +179,7 @@ func (s *selector) choose(all *catalog, snapshot *shape.Snapshot) []*cell {
 			continue
 		}
 		f.cells = slices.DeleteFunc(s.bounds.sizes(&f), func(c *cell) bool {
-			return !c.meets(s.requirements) || !s.bounds.roomFor(c) || (!anySize && !s.withinLimits(c))
+			return !c.meets(s.requirements) || !s.meetsReservations(c) || !s.bounds.roomFor(c) || (!anySize && !s.withinLimits(c))
 		})
 		switch {
 		case len(f.cells) == 0:
@@ -196,7 +198,7 @@ func (s *selector) choose(all *catalog, snapshot *shape.Snapshot) []*cell {
 		chosen = cellsOf(slices.DeleteFunc(fixed, func(f family) bool { return dear(f, sizable) }))
 		points, _ = shareBudget(sizable, maxTypes-len(chosen))
 	}
-	chosen = s.addNamed(append(chosen, points...), all, snapshot)
+	chosen = s.addReserved(s.addNamed(append(chosen, points...), all, snapshot), all, snapshot)
 	sortCells(chosen)
 	return chosen
 }
@@ -313,7 +315,7 @@ func (s *selector) addNamed(chosen []*cell, all *catalog, snapshot *shape.Snapsh
 	}
 	for _, name := range s.named {
 		add(name, func(c *cell) bool {
-			return c.meets(s.requirements) && s.hasImage(c) && c.baseline.offeredBy(c.shape, c.ocpus) &&
+			return c.meets(s.requirements) && s.meetsReservations(c) && s.hasImage(c) && c.baseline.offeredBy(c.shape, c.ocpus) &&
 				s.bounds.allow(c.shape) && s.bounds.contain(c) && s.bounds.roomFor(c)
 		})
 	}

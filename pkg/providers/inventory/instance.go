@@ -26,9 +26,11 @@ type Instance struct {
 	Baseline           string // OCI's name of a burstable utilisation, such as BASELINE_1_8; empty for whole OCPUs
 	ImageID            string
 	CapacityType       string // one of Karpenter's capacity types
-	Created            time.Time
-	Owner              Owner
-	CompartmentID      string
+	// CapacityReservationID is the OCID of the capacity reservation that the instance uses now; empty for none.
+	CapacityReservationID string
+	Created               time.Time
+	Owner                 Owner
+	CompartmentID         string
 	// FreeformTags and DefinedTags are all tags of the instance, ours and others'.
 	FreeformTags map[string]string
 	DefinedTags  map[string]map[string]interface{}
@@ -138,7 +140,7 @@ func read(raw core.Instance, tags map[string]string) Instance {
 		ID: oci.Value(raw.Id), Name: oci.Value(raw.DisplayName), State: raw.LifecycleState,
 		AvailabilityDomain: oci.Value(raw.AvailabilityDomain), FaultDomain: oci.Value(raw.FaultDomain),
 		CompartmentID: oci.Value(raw.CompartmentId), FreeformTags: raw.FreeformTags, DefinedTags: raw.DefinedTags,
-		Shape: oci.Value(raw.Shape), ImageID: imageID(raw), CapacityType: capacityType(raw), Created: oci.Value(raw.TimeCreated).Time,
+		Shape: oci.Value(raw.Shape), ImageID: imageID(raw), CapacityType: capacityType(raw), CapacityReservationID: oci.Value(raw.CapacityReservationId), Created: oci.Value(raw.TimeCreated).Time,
 		Owner: Owner{
 			NodePool: parseNamedUID(tags[v1alpha1.TagNodePool]), NodeClaim: parseNamedUID(tags[v1alpha1.TagNodeClaim]),
 			NodeClass: tags[v1alpha1.TagNodeClass], InstanceType: tags[v1alpha1.TagInstanceType],

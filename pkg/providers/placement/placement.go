@@ -5,6 +5,7 @@ package placement
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/oracle/oci-go-sdk/v65/clusterplacementgroups"
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -50,6 +51,11 @@ func NewProvider(api API) *DefaultProvider { return &DefaultProvider{api: api} }
 // active is the only lifecycle state that takes launches; the states around an update take them too where OCI says so.
 const active = "ACTIVE"
 
+// ReservationOpen says whether instances can be launched into a capacity reservation in this state.
+func ReservationOpen(state core.ComputeCapacityReservationLifecycleStateEnum) bool {
+	return state == core.ComputeCapacityReservationLifecycleStateActive || state == core.ComputeCapacityReservationLifecycleStateUpdating
+}
+
 // CapacityReservations implements Provider. A list does not say what is reserved, so each reservation that matches is read.
 func (p *DefaultProvider) CapacityReservations(ctx context.Context, terms []v1alpha1.PlacementSelectorTerm, compartmentID string) ([]v1alpha1.CapacityReservation, error) {
 	found, err := selection.Resolve(ctx, selection.Kind[core.ComputeCapacityReservation]{
@@ -80,19 +86,23 @@ func (p *DefaultProvider) CapacityReservations(ctx context.Context, terms []v1al
 		}
 		out = append(out, v1alpha1.CapacityReservation{
 			ZonalResource: v1alpha1.ZonalResource{ID: oci.Value(r.Id), Name: oci.Value(r.DisplayName), AvailabilityDomain: oci.Value(r.AvailabilityDomain)},
-			Shapes:        reservedShapes(r.InstanceReservationConfigs),
+			Shapes:        ReservedShapes(r.InstanceReservationConfigs),
 		})
 	}
 	return out, nil
 }
 
-// reservedShapes reads what a reservation holds. OCI's GB of memory are GiB.
-func reservedShapes(configs []core.InstanceReservationConfig) []v1alpha1.ReservedShape {
+// ReservedShapes reads what a reservation holds, each shape, size and fault domain once. OCI's GB of memory are GiB.
+func ReservedShapes(configs []core.InstanceReservationConfig) []v1alpha1.ReservedShape {
 	out := make([]v1alpha1.ReservedShape, 0, len(configs))
 	for _, c := range configs {
 		shape := v1alpha1.ReservedShape{Shape: oci.Value(c.InstanceShape), FaultDomain: oci.Value(c.FaultDomain), Reserved: oci.Value(c.ReservedCount), Used: oci.Value(c.UsedCount)}
 		if size := c.InstanceShapeConfig; size != nil {
 			shape.OCPUs, shape.Memory = ocpus(size.Ocpus), memory(size.MemoryInGBs)
+		}
+		if i := slices.IndexFunc(out, shape.SameSlot); i >= 0 {
+			out[i].Reserved, out[i].Used = out[i].Reserved+shape.Reserved, out[i].Used+shape.Used
+			continue
 		}
 		out = append(out, shape)
 	}
