@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/awslabs/operatorpkg/status"
-	"github.com/samber/lo"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -132,23 +130,6 @@ func (c *CloudProvider) GetInstanceTypes(ctx context.Context, nodePool *karpv1.N
 		return nil, err
 	}
 	return c.instanceTypes.List(ctx, nodeClass, nodePool)
-}
-
-// Reboot implements core's CloudProvider. Core replaces the node instead.
-func (c *CloudProvider) Reboot(context.Context, *karpv1.NodeClaim, string) error {
-	return cloudprovider.NewNodeRebootNotImplementedError()
-}
-
-// RepairPolicies implements core's CloudProvider: a node that has not been Ready for ten minutes is replaced. The node can not
-// drain through a kubelet that does not answer, so it is not waited for.
-func (c *CloudProvider) RepairPolicies() []cloudprovider.RepairPolicy {
-	policy := cloudprovider.RepairPolicy{
-		ConditionType: corev1.NodeReady, ConditionStatus: corev1.ConditionFalse,
-		TolerationDuration: 10 * time.Minute, TerminationGracePeriod: lo.ToPtr(time.Duration(0)), Action: cloudprovider.ReplaceNode,
-	}
-	unknown := policy
-	unknown.ConditionStatus, unknown.ReasonRegex = corev1.ConditionUnknown, ".*" // core allows one policy without a regex
-	return []cloudprovider.RepairPolicy{policy, unknown}
 }
 
 // Name implements core's CloudProvider.

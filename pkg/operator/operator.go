@@ -27,6 +27,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclaim"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclass"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/repair"
 	"github.com/karpenter-oke/karpenter-oke/pkg/inspect"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator/options"
@@ -226,6 +227,7 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
 		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock),
+		repair.NewResetController(o.GetClient(), o.EventRecorder, o.Inventory, o.Instances, o.Clock),
 		nodeclaim.NewLabelsController(o.GetClient()),
 		nodeclaim.NewReservationController(o.GetClient(), o.EventRecorder, o.Inventory),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),

@@ -63,7 +63,7 @@ func adminChanges() []adminRoute {
 			return done, nil
 		}},
 		{"PATCH", "/_sim/cluster", `change the cluster's record: {"kubernetesVersion":"v1.36.4"}`, patchCluster},
-		{"POST", "/_sim/instances/{id}/{action}", "stop, reset, terminate or preempt an instance behind the client's back", actOnInstance},
+		{"POST", "/_sim/instances/{id}/{action}", "stop, reset, terminate or preempt an instance behind the client's back, or hang its operating system", actOnInstance},
 		{"POST", "/_sim/images", `publish an image: {"displayName":"Oracle-Linux-8.10-2026.11.01-0-OKE-1.36.3-1900","freeformTags":{"k8s_version":"v1.36.3"}}`,
 			created(func(s *Simulator, spec ImageSpec) (string, error) { return s.PublishImage(spec) })},
 		{"DELETE", "/_sim/images/{id}", "withdraw an image", func(s *Simulator, r *http.Request) (any, error) { return done, s.WithdrawImage(r.PathValue("id")) }},
@@ -201,7 +201,7 @@ func patchCluster(s *Simulator, r *http.Request) (any, error) {
 
 func actOnInstance(s *Simulator, r *http.Request) (any, error) {
 	id := r.PathValue("id")
-	actions := map[string]func(string) error{"stop": s.StopInstance, "reset": s.ResetInstance, "terminate": s.TerminateInstance, "preempt": s.PreemptInstance}
+	actions := map[string]func(string) error{"stop": s.StopInstance, "reset": s.ResetInstance, "terminate": s.TerminateInstance, "preempt": s.PreemptInstance, "hang": s.HangInstance}
 	act, known := actions[r.PathValue("action")]
 	if !known {
 		return nil, fmt.Errorf("action %q is none of stop, reset, terminate, preempt", r.PathValue("action"))

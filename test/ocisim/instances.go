@@ -109,37 +109,6 @@ func updateInstance(s *Simulator, c *call) (*reply, error) {
 	return ok(i.model).with("etag", i.etag()), nil
 }
 
-func instanceAction(s *Simulator, c *call) (*reply, error) {
-	i, err := s.instanceOf(c)
-	if err != nil {
-		return nil, err
-	}
-	action, err := c.required("action")
-	if err != nil {
-		return nil, err
-	}
-	var from core.InstanceLifecycleStateEnum
-	var change func()
-	switch core.InstanceActionActionEnum(action) {
-	case core.InstanceActionActionStop, core.InstanceActionActionSoftstop:
-		from, change = core.InstanceLifecycleStateRunning, func() { s.stop(i, "", c.now) }
-	case core.InstanceActionActionStart:
-		from, change = core.InstanceLifecycleStateStopped, func() { s.start(i, c.now) }
-	case core.InstanceActionActionReset, core.InstanceActionActionSoftreset, core.InstanceActionActionRebootmigrate, core.InstanceActionActionDiagnosticreboot:
-		from, change = core.InstanceLifecycleStateRunning, func() { s.reset(i, "", c.now) }
-	default:
-		return nil, invalid("action %q is not known", action)
-	}
-	if i.model.LifecycleState != from {
-		return nil, conflict("IncorrectState", "instance %s is %s, the action %s needs %s", c.path("id"), i.model.LifecycleState, action, from)
-	}
-	if i.model.PreemptibleInstanceConfig != nil { // documented: preemptible instances cannot be stopped, started or rebooted
-		return nil, invalid("the action %s is not available for preemptible instances", action)
-	}
-	change()
-	return ok(i.model).with("etag", i.etag()), nil
-}
-
 // terminateInstance: preserveDataVolumesCreatedAtLaunch defaults to true, so volumes created at launch leak unless the client says false. Uncertain:
 // a TERMINATED instance is answered with 404 and a TERMINATING one with 409 IncorrectState; no public source shows either.
 func terminateInstance(s *Simulator, c *call) (*reply, error) {

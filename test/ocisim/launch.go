@@ -36,6 +36,8 @@ type instance struct {
 	bootVolumeVPUs   int64
 	preserveBoot     bool
 	preserveData     bool
+	hung             bool // its operating system does not answer a request to shut down
+	softAction       bool // such a request is what it is STOPPING for
 }
 
 // launchEffects are the scripted oddities of one launch.

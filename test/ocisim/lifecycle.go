@@ -148,39 +148,6 @@ func (s *Simulator) purge(id string) {
 	s.state.tokens.expire(s.clock.Now())
 }
 
-// stop brings a running instance down; start brings it up again.
-func (s *Simulator) stop(i *instance, reason string, now time.Time) {
-	s.move(i, core.InstanceLifecycleStateStopping, reason, now)
-	s.moveLater(i, core.InstanceLifecycleStateStopped, s.options.ActionDelay, now, nil)
-}
-
-func (s *Simulator) start(i *instance, now time.Time) {
-	s.move(i, core.InstanceLifecycleStateStarting, "", now)
-	s.moveLater(i, core.InstanceLifecycleStateRunning, s.options.ActionDelay, now, nil)
-}
-
-// reset takes a running instance through STOPPING and STARTING.
-func (s *Simulator) reset(i *instance, reason string, now time.Time) {
-	s.move(i, core.InstanceLifecycleStateStopping, reason, now)
-	s.moveLater(i, core.InstanceLifecycleStateStarting, s.options.ActionDelay, now, func(now time.Time) {
-		s.moveLater(i, core.InstanceLifecycleStateRunning, s.options.ActionDelay, now, nil)
-	})
-}
-
-// StopInstance stops an instance as its host's failure would: nobody asked for it through the API.
-func (s *Simulator) StopInstance(id string) error {
-	return s.behindOurBack(id, []core.InstanceLifecycleStateEnum{core.InstanceLifecycleStateRunning}, func(i *instance, now time.Time) {
-		s.stop(i, "stopped from outside", now)
-	})
-}
-
-// ResetInstance reboots a running instance.
-func (s *Simulator) ResetInstance(id string) error {
-	return s.behindOurBack(id, []core.InstanceLifecycleStateEnum{core.InstanceLifecycleStateRunning}, func(i *instance, now time.Time) {
-		s.reset(i, "reset from outside", now)
-	})
-}
-
 // TerminateInstance terminates an instance as an operator in the console would.
 func (s *Simulator) TerminateInstance(id string) error {
 	return s.behindOurBack(id, liveStates, func(i *instance, now time.Time) { s.terminate(i, "terminated from outside", now) })

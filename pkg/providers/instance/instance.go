@@ -41,6 +41,7 @@ const (
 type API interface {
 	LaunchInstance(ctx context.Context, details core.LaunchInstanceDetails, retryToken string) (core.Instance, string, error)
 	TerminateInstance(ctx context.Context, id string) error
+	InstanceAction(ctx context.Context, id string, action core.InstanceActionActionEnum, retryToken string) (core.Instance, error)
 	GetInstance(ctx context.Context, id string) (core.Instance, error)
 	ListVolumeAttachments(ctx context.Context, compartmentID, instanceID string) ([]core.VolumeAttachment, error)
 	DeleteVolume(ctx context.Context, id string) error
@@ -72,6 +73,10 @@ type Provider interface {
 	// Find gives an instance of this cluster. It returns Karpenter's NodeClaimNotFoundError only when a fresh list and OCI itself say that
 	// the instance is gone, and another error when it is there but is not this cluster's any more.
 	Find(ctx context.Context, id string) (inventory.Instance, error)
+	// Reboot asks OCI to restart an instance in place and returns when OCI has accepted it. The operation id makes it safe to repeat, also
+	// by another process: within 24 hours the same id never restarts anything twice. It returns Karpenter's NodeRebootFailedError when
+	// asking again can not help, and NodeClaimNotFoundError when the instance is gone.
+	Reboot(ctx context.Context, id, operationID string, kind RebootKind) error
 }
 
 // Launched is an instance together with the candidate it was launched from. Candidate is zero for an instance that was adopted
