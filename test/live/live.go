@@ -59,6 +59,12 @@ func (s *Spec) In(t *testing.T) *Spec { return &Spec{T: t, Environment: s.Enviro
 // Eventually waits until ask finds nothing missing any more, and fails with what was missing last.
 func (s *Spec) Eventually(what string, ask func() (missing string)) {
 	s.Helper()
+	s.Within(Patience, what, ask)
+}
+
+// Within is Eventually with a patience of its own, for what the cluster itself waits minutes with.
+func (s *Spec) Within(patience time.Duration, what string, ask func() (missing string)) {
+	s.Helper()
 	for start := time.Now(); ; time.Sleep(200 * time.Millisecond) {
 		missing := ask()
 		if missing == "" {
@@ -70,7 +76,7 @@ func (s *Spec) Eventually(what string, ask func() (missing string)) {
 		if err := s.Err(); err != nil {
 			require.NoError(s.T, err, "waited for %s: %s", what, missing)
 		}
-		if time.Since(start) > Patience {
+		if time.Since(start) > patience {
 			require.FailNow(s.T, "waited for "+what, missing)
 		}
 	}
