@@ -105,6 +105,11 @@ func (c *compute) ListVolumeAttachments(context.Context, string, string) ([]core
 	return nil, nil
 }
 
+// InstanceAction implements instance.API; nothing reboots here.
+func (c *compute) InstanceAction(_ context.Context, id string, action core.InstanceActionActionEnum, _ string) (core.Instance, error) {
+	return core.Instance{}, fmt.Errorf("no action %s on instance %s", action, id)
+}
+
 // DeleteVolume is never called, as there are none.
 func (c *compute) DeleteVolume(_ context.Context, id string) error {
 	return fmt.Errorf("no volume %s", id)
