@@ -48,7 +48,7 @@ func (p *DefaultProvider) Reboot(ctx context.Context, id, operationID string, ki
 	}
 	answer, err := p.api.InstanceAction(ctx, id, kind.action(), rebootToken(operationID))
 	if err != nil {
-		rebootsCounter.Inc(map[string]string{labelKind: string(kind), labelOutcome: outcomeOf(err)})
+		rebootsCounter.Inc(map[string]string{labelKind: string(kind), labelOutcome: rebootOutcome(err)})
 		return p.rebootRefused(ctx, id, err)
 	}
 	rebootsCounter.Inc(map[string]string{labelKind: string(kind), labelOutcome: outcomeAccepted})
@@ -119,8 +119,8 @@ var rebootsCounter = opmetrics.NewPrometheusCounter(crmetrics.Registry, promethe
 	{Name: labelKind, Help: "soft (SOFTRESET) or hard (RESET)."}, {Name: labelOutcome, Help: "accepted, refused or failed (no answer, throttled)."},
 }, opmetrics.Alpha)
 
-// outcomeOf is the metric label of a request that failed.
-func outcomeOf(err error) string {
+// rebootOutcome is the metric label of a request that failed.
+func rebootOutcome(err error) string {
 	switch oci.ClassOf(err) {
 	case oci.ClassTransient, oci.ClassThrottled, "":
 		return outcomeFailed
