@@ -13,6 +13,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
 	"github.com/oracle/oci-go-sdk/v65/keymanagement"
+	"github.com/oracle/oci-go-sdk/v65/streaming"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"k8s.io/utils/clock"
 )
@@ -56,6 +57,7 @@ type Client struct {
 	placementGroups clusterplacementgroups.ClusterPlacementGroupsCPClient
 	blockStorage    core.BlockstorageClient
 	vaults          *vaultClients
+	streams         *streamClients
 	limiter         *limiter
 	clock           clock.Clock
 	region          string
@@ -111,6 +113,7 @@ func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk cloc
 		}
 	}
 	c.vaults = &vaultClients{provider: provider, endpoint: cfg.Endpoint, region: c.region, byHost: map[string]keymanagement.KmsManagementClient{}}
+	c.streams = &streamClients{provider: provider, endpoint: cfg.Endpoint, region: c.region, byHost: map[string]streaming.StreamClient{}}
 	c.point(cfg)
 	return c, nil
 }

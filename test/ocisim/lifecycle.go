@@ -153,7 +153,7 @@ func (s *Simulator) TerminateInstance(id string) error {
 	return s.behindOurBack(id, liveStates, func(i *instance, now time.Time) { s.terminate(i, "terminated from outside", now) })
 }
 
-// PreemptInstance takes a preemptible instance back: it stays RUNNING for PreemptionNotice and is then terminated.
+// PreemptInstance takes a preemptible instance back: an event announces it, it stays RUNNING for PreemptionNotice and is then terminated.
 func (s *Simulator) PreemptInstance(id string) error {
 	var refused error
 	err := s.behindOurBack(id, []core.InstanceLifecycleStateEnum{core.InstanceLifecycleStateRunning}, func(i *instance, now time.Time) {
@@ -162,6 +162,7 @@ func (s *Simulator) PreemptInstance(id string) error {
 			return
 		}
 		i.reason = "preemption announced"
+		s.emit(s.preemptionEvent(i, now), now)
 		s.later(now.Add(s.options.PreemptionNotice), func(now time.Time) {
 			if i.live() && i.model.LifecycleState != core.InstanceLifecycleStateTerminating {
 				s.terminate(i, "preempted", now)

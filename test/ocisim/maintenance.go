@@ -16,7 +16,7 @@ type MaintenanceSpec struct {
 	StartsAfter time.Duration `json:"-"`                  // from now to the start of the window
 }
 
-// ScheduleMaintenance records a maintenance event and returns its OCID. A REBOOT_MIGRATION also sets the instance's timeMaintenanceRebootDue. Nothing
+// ScheduleMaintenance records a maintenance event, emits it and returns its OCID. A REBOOT_MIGRATION also sets the instance's timeMaintenanceRebootDue. Nothing
 // happens to the instance by itself when the window starts: say so with StopInstance, ResetInstance or TerminateInstance.
 func (s *Simulator) ScheduleMaintenance(spec MaintenanceSpec) (string, error) {
 	setDefault(&spec.Action, string(core.InstanceMaintenanceEventInstanceActionRebootMigration))
@@ -45,7 +45,34 @@ func (s *Simulator) ScheduleMaintenance(spec MaintenanceSpec) (string, error) {
 		i.model.TimeMaintenanceRebootDue = stamp(start)
 		i.revision++
 	}
+	m, _ := s.state.maintenance.get(id)
+	s.emit(s.maintenanceEvent(EventMaintenance, *m, i, now), now)
 	return id, nil
+}
+
+// EndMaintenance puts a maintenance event into its last state, SUCCEEDED, FAILED or CANCELED, and emits it. The instance's
+// timeMaintenanceRebootDue goes.
+func (s *Simulator) EndMaintenance(id, state string) error {
+	last, known := core.GetMappingInstanceMaintenanceEventLifecycleStateEnum(state)
+	if !known {
+		return invalid("state %q of a maintenance event is not known", state)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Now()
+	m, known := s.state.maintenance.get(id)
+	if !known {
+		return notFound("instance maintenance event %s", id)
+	}
+	ended := *m
+	ended.LifecycleState, ended.TimeFinished = last, stamp(now)
+	s.state.maintenance.put(id, &ended)
+	if i, there := s.state.instances.get(*m.InstanceId); there {
+		i.model.TimeMaintenanceRebootDue = nil
+		i.revision++
+		s.emit(s.maintenanceEvent(EventMaintenanceEnd, ended, i, now), now)
+	}
+	return nil
 }
 
 func maintenanceOperations() []operation {

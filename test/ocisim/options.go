@@ -38,6 +38,10 @@ type Options struct {
 	LateFailureDelay time.Duration
 	// PreemptionNotice is the time between the announcement of a preemption and the termination. Default 120 s, as documented for OCI.
 	PreemptionNotice time.Duration
+	// StreamPartitions is how many partitions the stream World.StreamID has. Default 2.
+	StreamPartitions int
+	// EventDelay is the time between something that happens and its event in a stream. Default none.
+	EventDelay time.Duration
 	// TerminatedRetention is how long a TERMINATED instance (and what belonged to it) stays listed. Default 12 h, the documented minimum.
 	TerminatedRetention time.Duration
 	// RetryTokenTTL is how long an opc-retry-token is remembered. Default 24 h, as documented.
@@ -81,6 +85,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.PrivateEndpoint, "10.0.0.14:6443")
 	setDefault(&o.Seed, "ocisim")
 	setDefault(&o.PageSize, 100)
+	setDefault(&o.StreamPartitions, 2)
 	setDefault(&o.JournalSize, 100_000)
 	for _, d := range []struct {
 		field    *time.Duration
@@ -88,7 +93,7 @@ func (o Options) withDefaults() (Options, error) {
 	}{
 		{&o.ProvisioningDelay, 1500 * time.Millisecond}, {&o.TerminationDelay, 2 * time.Second}, {&o.ActionDelay, 500 * time.Millisecond},
 		{&o.LateFailureDelay, time.Second}, {&o.PreemptionNotice, 120 * time.Second}, {&o.TerminatedRetention, 12 * time.Hour},
-		{&o.RetryTokenTTL, 24 * time.Hour}, {&o.ListLag, 0}, {&o.SessionLife, time.Hour},
+		{&o.RetryTokenTTL, 24 * time.Hour}, {&o.ListLag, 0}, {&o.SessionLife, time.Hour}, {&o.EventDelay, 0},
 	} {
 		setDefault(d.field, d.standard)
 		*d.field = max(*d.field, 0)

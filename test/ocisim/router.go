@@ -146,6 +146,7 @@ func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, op operation) 
 		w.Header().Set(name, value)
 	}
 	w.Header().Set("opc-request-id", c.requestID)
+	w.Header().Set("Date", s.clock.Now().UTC().Format(http.TimeFormat)) // the region's own time
 	if payload != nil {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(payload)))

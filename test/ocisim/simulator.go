@@ -53,7 +53,7 @@ func operations() []operation {
 	for _, service := range [][]operation{
 		instanceOperations(), consoleOperations(), shapeOperations(), imageOperations(), attachmentOperations(), volumeOperations(), capacityOperations(), reservationOperations(),
 		maintenanceOperations(), workRequestOperations(), networkOperations(), vnicOperations(), identityOperations(), clusterOperations(),
-		virtualNodeOperations(), limitOperations(), priceOperations(), placementOperations(), keyOperations(), ipInventoryOperations(), sessionOperations(),
+		virtualNodeOperations(), limitOperations(), priceOperations(), placementOperations(), keyOperations(), ipInventoryOperations(), sessionOperations(), streamOperations(),
 	} {
 		all = append(all, service...)
 	}

@@ -48,6 +48,8 @@ type state struct {
 	placementGroups *table[clusterplacementgroups.ClusterPlacementGroup]
 	keys            *table[keymanagement.Key]
 	maintenance     *table[*core.InstanceMaintenanceEvent]
+	streams         *table[*stream]
+	rules           []EventRule
 	hostCapacity    []HostCapacity
 	limits          map[string]int64 // limit name, or name\x00AD, to its value
 	quotas          map[string]int64
@@ -74,7 +76,7 @@ func newState(o Options, w World, now time.Time) (*state, error) {
 		bootLinks: newTable[*core.BootVolumeAttachment](), volumes: newTable[*core.Volume](), volumeLinks: newTable[*volumeLink](),
 		reservations: newTable[*reservation](), clusters: newTable[*core.ComputeCluster](), maintenance: newTable[*core.InstanceMaintenanceEvent](),
 		limits: map[string]int64{}, quotas: map[string]int64{}, virtualPools: newTable[*virtualPool](), vmHosts: newTable[core.DedicatedVmHost](),
-		placementGroups: newTable[clusterplacementgroups.ClusterPlacementGroup](), keys: newTable[keymanagement.Key](),
+		placementGroups: newTable[clusterplacementgroups.ClusterPlacementGroup](), keys: newTable[keymanagement.Key](), streams: newTable[*stream](),
 	}
 	if err := st.loadCatalogue(o.Region); err != nil {
 		return nil, err
@@ -84,6 +86,10 @@ func newState(o Options, w World, now time.Time) (*state, error) {
 		return nil, err
 	}
 	st.addCluster(o, w, now)
+	if err := st.addStream(w.StreamID, StreamSpec{Name: "interruptions", Partitions: o.StreamPartitions}, w, now); err != nil {
+		return nil, err
+	}
+	st.rules = []EventRule{{CompartmentID: w.CompartmentID, StreamID: w.StreamID}}
 	return st, nil
 }
 

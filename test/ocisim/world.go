@@ -31,6 +31,7 @@ type World struct {
 	FDs                      []string `json:"faultDomains"`             // in every AD
 	PrivateEndpoint          string   `json:"privateEndpoint"`          // host:port of the API server in the VCN
 	VirtualNodePoolIDs       []string `json:"virtualNodePoolIds"`
+	StreamID                 string   `json:"streamId"` // gets the events of the compartment
 }
 
 // The compartments in which Oracle publishes the images of the embedded catalogue.
@@ -87,6 +88,7 @@ func newWorld(o Options) World {
 	}
 	w.NSGIDs = []string{id("networksecuritygroup", 0), id("networksecuritygroup", 1)}
 	w.VirtualNodePoolIDs = []string{id("virtualnodepool", 0)}
+	w.StreamID = id("stream", 0)
 	for i := 1; i <= 3; i++ {
 		w.ADs = append(w.ADs, fmt.Sprintf("%s%s-AD-%d", adPrefix, w.RegionKey, i))
 	}
