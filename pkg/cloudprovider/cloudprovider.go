@@ -22,6 +22,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/maintenance"
 )
 
 // Name is the cloud provider's name in metrics.
@@ -43,6 +44,7 @@ type Dependencies struct {
 	InstanceTypes instancetype.Provider
 	Instances     instance.Provider
 	Inventory     inventory.Provider
+	Maintenance   maintenance.Policy
 }
 
 // CloudProvider is Karpenter core's view of Oracle Cloud.
@@ -53,13 +55,14 @@ type CloudProvider struct {
 	instanceTypes instancetype.Provider
 	instances     instance.Provider
 	inventory     inventory.Provider
+	maintenance   maintenance.Policy
 }
 
 var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
 
 // New makes the adapter.
 func New(d Dependencies) *CloudProvider {
-	return &CloudProvider{kube: d.Kube, recorder: d.Recorder, launches: d.Launches, instanceTypes: d.InstanceTypes, instances: d.Instances, inventory: d.Inventory}
+	return &CloudProvider{kube: d.Kube, recorder: d.Recorder, launches: d.Launches, instanceTypes: d.InstanceTypes, instances: d.Instances, inventory: d.Inventory, maintenance: d.Maintenance}
 }
 
 // Create implements core's CloudProvider: it launches one instance and returns as soon as OCI has named it.

@@ -36,6 +36,8 @@ const (
 	DriftReasonPlacement cloudprovider.DriftReason = "PlacementDrifted"
 	// DriftReasonFlex says that the class does not allow the node's size any more.
 	DriftReasonFlex cloudprovider.DriftReason = "FlexDrifted"
+	// DriftReasonMaintenance says that Oracle works on the host of the node's instance soon. An event has told the date before.
+	DriftReasonMaintenance cloudprovider.DriftReason = "MaintenanceDue"
 )
 
 // driftReasonOf is the reason for a change of one static part of the class.
@@ -70,6 +72,9 @@ func launchRecord(nodeClass *v1alpha1.OciNodeClass, launched instance.Launched) 
 
 // IsDrifted implements core's CloudProvider from memory alone.
 func (c *CloudProvider) IsDrifted(ctx context.Context, nodeClaim *karpv1.NodeClaim) (cloudprovider.DriftReason, error) {
+	if c.maintenance.ReplaceNow(nodeClaim) {
+		return DriftReasonMaintenance, nil
+	}
 	nodeClass, err := c.nodeClass(ctx, nodeClaim.Spec.NodeClassRef)
 	if err != nil {
 		if cloudprovider.IsNodeClassNotReadyError(err) {

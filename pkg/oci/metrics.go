@@ -19,7 +19,7 @@ const (
 )
 
 var (
-	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine, workrequests, clusterplacementgroups, keymanagement, limits or proxymux (the exchange of tokens of workload identity)."}
+	serviceLabel   = opmetrics.Label{Name: labelService, Help: "OCI service: compute, network, identity, containerengine, workrequests, clusterplacementgroups, keymanagement, limits, streaming or proxymux (the exchange of tokens of workload identity)."}
 	operationLabel = opmetrics.Label{Name: labelOperation, Help: "OCI API operation, such as LaunchInstance."}
 	codeLabel      = opmetrics.Label{Name: labelCode, Help: "HTTP status, or none when there was no answer."}
 	verbLabel      = opmetrics.Label{Name: labelVerb, Help: "What shares a limit within a service: read, write or launch."}

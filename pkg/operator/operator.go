@@ -85,10 +85,13 @@ type Operator struct {
 	Reports *capacity.Reports
 	Limits  *quota.Provider
 
+	interruption options.Interruption
 	loops        *loops
 	priceRefresh time.Duration
 	namespace    string // of the controller's own objects
 	clusterID    string
+	// compartmentID is the controller's own; node classes may name others.
+	compartmentID string
 }
 
 // New makes the operator and reads the cluster and the shapes once: a controller that can not is not started, and says what is
@@ -109,20 +112,22 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		return nil, err
 	}
 	op := &Operator{
-		Operator:  core,
-		OCI:       client,
-		Cluster:   cluster.NewProvider(client, opts.ClusterID, overrides),
-		Inventory: inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock, inventory.WithClaims(claimed{kube: core.GetClient()})),
-		Images:    image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID, Clock: core.Clock}),
-		Network:   network.NewProvider(client, opts.CompartmentID),
-		Placement: placement.NewProvider(client),
-		Launches:  nodeclass.NewLaunchOutcomes(core.Clock),
-		Learned:   learned.NewStore(core.Clock, learned.DefaultTTL),
-		Breaker:   breaker.New(),
-		loops:     &loops{clock: core.Clock},
-		clusterID: opts.ClusterID,
-		namespace: opts.SystemNamespace,
-		Filter:    virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
+		Operator:      core,
+		OCI:           client,
+		Cluster:       cluster.NewProvider(client, opts.ClusterID, overrides),
+		Inventory:     inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock, inventory.WithClaims(claimed{kube: core.GetClient()})),
+		Images:        image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID, Clock: core.Clock}),
+		Network:       network.NewProvider(client, opts.CompartmentID),
+		Placement:     placement.NewProvider(client),
+		Launches:      nodeclass.NewLaunchOutcomes(core.Clock),
+		Learned:       learned.NewStore(core.Clock, learned.DefaultTTL),
+		Breaker:       breaker.New(),
+		loops:         &loops{clock: core.Clock},
+		interruption:  opts.Interruption,
+		clusterID:     opts.ClusterID,
+		compartmentID: opts.CompartmentID,
+		namespace:     opts.SystemNamespace,
+		Filter:        virtualnode.NewFilter(opts.VirtualNode, virtualnode.NewIndex(opts.VirtualNode, core.Clock), core.Clock),
 	}
 	if op.Shapes, err = shape.NewProvider(client, opts.CompartmentID, opts.ShapeOverrides...); err != nil {
 		return nil, err
@@ -210,6 +215,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		})
 	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
+		Maintenance: o.maintenancePolicy(),
 	})
 	return nil
 }
@@ -242,6 +248,7 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		}),
 	}
 	all = append(all, o.limitControllers()...)
+	all = append(all, o.interruptionControllers()...)
 	if o.PriceFeed != nil {
 		all = append(all, o.refresher(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
 	}

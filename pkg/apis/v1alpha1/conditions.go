@@ -28,6 +28,9 @@ const (
 	// ConditionTypeLaunchAuthorized: the last launch was not refused for want of a right. The message of False is the policy
 	// statement that is missing.
 	ConditionTypeLaunchAuthorized = "LaunchAuthorized"
+	// ConditionTypeInterruptionStreamReadable: the stream that announces preemptions and maintenance can be read. Ready does not wait for
+	// it: nodes are launched all the same. It is the same on every class, and absent when no stream is configured.
+	ConditionTypeInterruptionStreamReadable = "InterruptionStreamReadable"
 )
 
 // A condition that Ready does not wait for.

@@ -109,6 +109,9 @@ const (
 	AnnotationAppliedTags = Group + "/applied-tags"
 )
 
+// AnnotationMaintenanceDue on a NodeClaim is when Oracle may begin to work on its instance, in RFC 3339; absent when nothing is announced.
+const AnnotationMaintenanceDue = Group + "/maintenance-due"
+
 // TerminationFinalizer keeps an OciNodeClass until no NodeClaim uses it.
 const TerminationFinalizer = Group + "/termination"
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/maintenance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
@@ -46,6 +47,7 @@ type Options struct {
 	// ShapeOverrides correct what is derived of shapes.
 	ShapeOverrides []shape.Override
 	Prices         Prices
+	Interruption   Interruption
 	// StartTimeout is how long the first reads from OCI are tried again before the controller gives up.
 	StartTimeout time.Duration
 
@@ -63,6 +65,16 @@ type Options struct {
 
 var _ coreoptions.Injectable = (*Options)(nil)
 
+// Interruption says how preemptions and maintenance are learned of, and what is done about them.
+type Interruption struct {
+	// StreamID is the OCID of the stream of OCI Events; empty: there is none.
+	StreamID string
+	// PollInterval is how old the list of instances may be while no stream can be read; 0 leaves it to its own pace.
+	PollInterval time.Duration
+	// ReplaceBefore and DeleteBefore are how long before a maintenance a node is replaced and deleted; see maintenance.Policy.
+	ReplaceBefore, DeleteBefore time.Duration
+}
+
 // Prices say where prices come from.
 type Prices struct {
 	Settings pricing.Settings
@@ -78,6 +90,9 @@ const (
 	// defaultPriceRefresh: Oracle changes list prices a few times a year.
 	defaultPriceRefresh = 12 * time.Hour
 	leastPriceRefresh   = time.Minute
+	// defaultPollInterval is 240 lists an hour for each page of instances and compartment, against the 60 that are taken anyway.
+	defaultPollInterval = 15 * time.Second
+	leastPollInterval   = 5 * time.Second
 )
 
 // AddFlags implements core's Injectable.
@@ -116,6 +131,10 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	duration(&o.StartTimeout, "start-timeout", defaultStartTimeout, "How long the first reads from OCI are tried again when the network or a service fails, before the controller gives up.")
 	str(&o.shapeOverrides, "shape-overrides", "", "Corrections for shapes that the controller does not know yet, as a YAML or JSON list such as "+
 		"[{match: VM.Standard.E7.*, arch: amd64, vcpusPerOcpu: 2, preemptible: true}], or @file with such a list.")
+	str(&o.Interruption.StreamID, "interruption-stream-id", "", "OCID of the stream to which rules of OCI Events send preemptions and instance maintenance. Without one, preemptions are found when they happen.")
+	duration(&o.Interruption.PollInterval, "preemption-poll-interval", defaultPollInterval, "Without a readable stream, how old the list may be in which preempted instances are looked for while there are preemptible nodes. 0: the inventory's own pace.")
+	duration(&o.Interruption.ReplaceBefore, "maintenance-replace-before", maintenance.DefaultReplaceBefore, "How long before Oracle works on an instance's host its node is replaced, as disruption budgets and do-not-disrupt allow.")
+	duration(&o.Interruption.DeleteBefore, "maintenance-delete-before", maintenance.DefaultDeleteBefore, "How long before Oracle works on an instance's host its NodeClaim is deleted if it is still there, whatever budgets say. 0: never.")
 	fs.BoolVarWithEnv(&o.Prices.Refresh, "price-refresh", envName("price-refresh"), true, "Whether Oracle's public price list is read again and again. If not, the prices that the controller came with stay.")
 	str(&o.Prices.Feed.URL, "price-list-url", feed.DefaultURL, "Where Oracle's public price list is read.")
 	duration(&o.Prices.Every, "price-refresh-interval", defaultPriceRefresh, "Time between two reads of the price list.")
@@ -213,6 +232,7 @@ func FromContext(ctx context.Context) *Options {
 var (
 	clusterOCID     = regexp.MustCompile(`^ocid1\.cluster\.[^ ]+$`)
 	compartmentOCID = regexp.MustCompile(`^ocid1\.(compartment|tenancy)\.[^ ]+$`)
+	streamOCID      = regexp.MustCompile(`^ocid1\.stream\.[^ ]+$`)
 )
 
 // validate names every mistake at once.
@@ -231,6 +251,7 @@ func (o *Options) validate() error {
 	if o.OKEImageCompartmentID != "" {
 		required("oke-image-compartment-id", o.OKEImageCompartmentID, compartmentOCID)
 	}
+	errs = append(errs, o.Interruption.validate()...)
 	if o.ClusterDNSIP != "" && net.ParseIP(o.ClusterDNSIP) == nil {
 		errs = append(errs, fmt.Errorf("--cluster-dns-ip %q is not an IP address", o.ClusterDNSIP))
 	}
@@ -248,6 +269,22 @@ func (o *Options) validate() error {
 		errs = append(errs, fmt.Errorf("virtual node settings: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+// validate names the flags of settings that can not work.
+func (i Interruption) validate() (errs []error) {
+	if i.StreamID != "" && !streamOCID.MatchString(i.StreamID) {
+		errs = append(errs, fmt.Errorf("--interruption-stream-id %q is not the OCID of a stream", i.StreamID))
+	}
+	if i.PollInterval != 0 && i.PollInterval < leastPollInterval {
+		errs = append(errs, fmt.Errorf("--preemption-poll-interval %s is below %s and not 0", i.PollInterval, leastPollInterval))
+	}
+	if i.ReplaceBefore < 0 || i.DeleteBefore < 0 {
+		errs = append(errs, fmt.Errorf("--maintenance-replace-before %s and --maintenance-delete-before %s must not be negative", i.ReplaceBefore, i.DeleteBefore))
+	} else if i.DeleteBefore > i.ReplaceBefore {
+		errs = append(errs, fmt.Errorf("--maintenance-delete-before %s must not be longer than --maintenance-replace-before %s", i.DeleteBefore, i.ReplaceBefore))
+	}
+	return errs
 }
 
 // envName is the environment twin of a flag.

@@ -84,18 +84,22 @@ func TestAnotherTaintAlsoRecognisesNodes(t *testing.T) {
 
 func TestMistakesAreNamed(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--cluster-id (or CLUSTER_ID) is required":               {"--compartment-id", "ocid1.compartment.oc1..a"},
-		"--compartment-id (or COMPARTMENT_ID) is required":       {"--cluster-id", "ocid1.cluster.oc1.phx.a"},
-		`--cluster-id "mixed" is not such an OCID`:               {"--cluster-id", "mixed"},
-		`--cluster-endpoint "10.0.0.14:6443": want an address`:   append(required, "--cluster-endpoint", "10.0.0.14:6443"),
-		`--cluster-dns-ip "dns" is not an IP address`:            append(required, "--cluster-dns-ip", "dns"),
-		`--flex-sizing "fit" is neither Grid nor Fit`:            append(required, "--flex-sizing", "fit"),
-		`--oci-auth "magic" is not known`:                        append(required, "--oci-auth", "magic"),
-		`--oci-endpoint "localhost" is not scheme://host[:port]`: append(required, "--oci-endpoint", "localhost"),
-		"--oci-rate-limit-launches -2 is not within":             append(required, "--oci-rate-limit-launches", "-2"),
-		"--virtual-node-taint: taint":                            append(required, "--virtual-node-taint", "nonsense"),
-		`consolidation "maybe"`:                                  append(required, "--virtual-node-consolidation", "maybe"),
-		"flag provided but not defined: -no-such-flag":           append(required, "--no-such-flag"),
+		"--cluster-id (or CLUSTER_ID) is required":                                                         {"--compartment-id", "ocid1.compartment.oc1..a"},
+		"--compartment-id (or COMPARTMENT_ID) is required":                                                 {"--cluster-id", "ocid1.cluster.oc1.phx.a"},
+		`--cluster-id "mixed" is not such an OCID`:                                                         {"--cluster-id", "mixed"},
+		`--cluster-endpoint "10.0.0.14:6443": want an address`:                                             append(required, "--cluster-endpoint", "10.0.0.14:6443"),
+		`--cluster-dns-ip "dns" is not an IP address`:                                                      append(required, "--cluster-dns-ip", "dns"),
+		`--flex-sizing "fit" is neither Grid nor Fit`:                                                      append(required, "--flex-sizing", "fit"),
+		`--interruption-stream-id "ocid1.queue.x" is not the OCID of a stream`:                             append(required, "--interruption-stream-id", "ocid1.queue.x"),
+		`--preemption-poll-interval 1s is below 5s and not 0`:                                              append(required, "--preemption-poll-interval", "1s"),
+		`--maintenance-replace-before -1h0m0s and --maintenance-delete-before 1h0m0s must not be negative`: append(required, "--maintenance-replace-before", "-1h"),
+		`--maintenance-delete-before 2h0m0s must not be longer than --maintenance-replace-before 1h0m0s`:   append(required, "--maintenance-replace-before", "1h", "--maintenance-delete-before", "2h"),
+		`--oci-auth "magic" is not known`:                                                                  append(required, "--oci-auth", "magic"),
+		`--oci-endpoint "localhost" is not scheme://host[:port]`:                                           append(required, "--oci-endpoint", "localhost"),
+		"--oci-rate-limit-launches -2 is not within":                                                       append(required, "--oci-rate-limit-launches", "-2"),
+		"--virtual-node-taint: taint":                                                                      append(required, "--virtual-node-taint", "nonsense"),
+		`consolidation "maybe"`:                                                                            append(required, "--virtual-node-consolidation", "maybe"),
+		"flag provided but not defined: -no-such-flag":                                                     append(required, "--no-such-flag"),
 	} {
 		t.Run(want, func(t *testing.T) {
 			_, err := parse(args...)

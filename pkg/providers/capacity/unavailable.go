@@ -30,6 +30,8 @@ const (
 	ReasonLimitReached Reason = "LimitReached"
 	// ReasonEndedEarly: an accepted launch ended before its node registered, and OCI does not say why.
 	ReasonEndedEarly Reason = "EndedEarly"
+	// ReasonPreempted: OCI takes a preemptible instance of the shape back, so it wants the hosts of its domain for others.
+	ReasonPreempted Reason = "Preempted"
 )
 
 // Offering names a launch: a size of a shape in a zone, bought in one way. In a mark, an empty field means all: a zero size every size and

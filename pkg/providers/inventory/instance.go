@@ -31,6 +31,8 @@ type Instance struct {
 	Created               time.Time
 	Owner                 Owner
 	CompartmentID         string
+	// RebootDue is when Oracle reboots the instance for maintenance, within 24 hours after; zero when nothing is announced.
+	RebootDue time.Time
 	// FreeformTags and DefinedTags are all tags of the instance, ours and others'.
 	FreeformTags map[string]string
 	DefinedTags  map[string]map[string]interface{}
@@ -141,6 +143,7 @@ func read(raw core.Instance, tags map[string]string) Instance {
 		AvailabilityDomain: oci.Value(raw.AvailabilityDomain), FaultDomain: oci.Value(raw.FaultDomain),
 		CompartmentID: oci.Value(raw.CompartmentId), FreeformTags: raw.FreeformTags, DefinedTags: raw.DefinedTags,
 		Shape: oci.Value(raw.Shape), ImageID: imageID(raw), CapacityType: capacityType(raw), CapacityReservationID: oci.Value(raw.CapacityReservationId), Created: oci.Value(raw.TimeCreated).Time,
+		RebootDue: oci.Value(raw.TimeMaintenanceRebootDue).Time,
 		Owner: Owner{
 			NodePool: parseNamedUID(tags[v1alpha1.TagNodePool]), NodeClaim: parseNamedUID(tags[v1alpha1.TagNodeClaim]),
 			NodeClass: tags[v1alpha1.TagNodeClass], InstanceType: tags[v1alpha1.TagInstanceType],

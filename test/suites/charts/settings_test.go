@@ -108,7 +108,8 @@ func TestEverySettingReachesTheController(t *testing.T) {
 		"disableLeaderElection": true, "disableControllerWarmup": false, "disableClusterStateObservability": true, "enableProfiling": true,
 		"leaderElectionName": "karpenter-b", "leaderElectionNamespace": "kube-system", "logLevel": "debug", "logOutputPaths": "stderr",
 		"logErrorOutputPaths": "stdout", "metricsPort": 9090, "healthProbePort": 9091, "karpenterService": "karpenter",
-		"systemNamespace": "kube-system", "startTimeout": "3m", "flexSizing": "Grid", "priceRefresh": true, "priceRefreshInterval": "6h",
+		"systemNamespace": "kube-system", "startTimeout": "3m", "interruptionStreamId": "ocid1.stream.oc1.phx.a", "preemptionPollInterval": "20s",
+		"maintenanceReplaceBefore": "48h", "maintenanceDeleteBefore": "2h", "flexSizing": "Grid", "priceRefresh": true, "priceRefreshInterval": "6h",
 		"priceRefreshTimeout": "10s", "priceListUrl": "https://prices.example/list", "priceCurrency": "EUR", "priceDiscounts": []string{"VM.Standard.E5*=0.8", "*=0.9"},
 		"shapeOverrides":        []any{map[string]any{"match": "VM.Standard.E7.*", "arch": "amd64", "vcpusPerOcpu": 2}},
 		"virtualNodeMarkers":    []string{"label:type=virtual-node", "annotation:example.com/virtual"},
@@ -142,6 +143,8 @@ func TestEverySettingReachesTheController(t *testing.T) {
 	require.Len(t, own.ShapeOverrides, 1)
 	require.Equal(t, "burst", own.VirtualNode.Taint.Key)
 	require.Equal(t, 90*time.Minute, own.VirtualNode.OverflowAfter)
+	require.Equal(t, "ocid1.stream.oc1.phx.a", own.Interruption.StreamID)
+	require.Equal(t, 48*time.Hour, own.Interruption.ReplaceBefore)
 	require.Equal(t, 1000000, core.KubeClientQPS)
 	require.False(t, core.IgnoreDRARequests)
 	require.True(t, core.FeatureGates.NodeRepair)
