@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
@@ -129,10 +130,15 @@ func TestDriftNamesWhatChanged(t *testing.T) {
 		"PlacementDrifted": func(_ *v1alpha1.OciNodeClass, s *suite) {
 			s.annotate = map[string]string{v1alpha1.AnnotationPlacementIDs: "ocid1.dedicatedvmhost.oc1.phx.gone"}
 		},
+		"MaintenanceDue": func(c *v1alpha1.OciNodeClass, s *suite) {
+			s.annotate = map[string]string{v1alpha1.AnnotationMaintenanceDue: time.Now().Add(50 * time.Minute).Format(time.RFC3339)}
+			c.Status.Images = []v1alpha1.Image{{ID: "ocid1.image.oc1.phx.other"}} // less urgent
+		},
 		"FlexDrifted": func(c *v1alpha1.OciNodeClass, _ *suite) {
 			c.Spec.Flex = &v1alpha1.Flex{OCPUs: &v1alpha1.OCPURange{Min: lo.ToPtr(int64(32))}}
 		},
-		"": func(c *v1alpha1.OciNodeClass, _ *suite) { // brought up to date on the instance, or of no concern to it
+		"": func(c *v1alpha1.OciNodeClass, s *suite) { // brought up to date on the instance, or of no concern to it
+			s.annotate = map[string]string{v1alpha1.AnnotationMaintenanceDue: time.Now().Add(14 * 24 * time.Hour).Format(time.RFC3339)} // weeks away
 			c.Spec.FreeFormTags = v1alpha1.FreeFormTags{"team": "web"}
 			c.Spec.Preemptible = &v1alpha1.Preemptible{PreserveBootVolume: lo.ToPtr(true)}
 			c.Status.SecurityGroups = nil

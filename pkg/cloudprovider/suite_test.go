@@ -3,6 +3,7 @@ package cloudprovider_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
@@ -29,6 +30,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/maintenance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/placement"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
@@ -121,6 +123,7 @@ func (s *suite) restart() {
 	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
 	s.deps = cloudprovider.Dependencies{
 		Kube: s.kube, Recorder: test.NewEventRecorder(), Launches: outcomes, InstanceTypes: instanceTypes, Instances: instances, Inventory: s.inventory,
+		Maintenance: maintenance.Policy{Clock: clock.RealClock{}, ReplaceBefore: time.Hour},
 	}
 	s.CloudProvider = cloudprovider.New(s.deps)
 	s.status = nodeclass.NewStatusController(nodeclass.Dependencies{

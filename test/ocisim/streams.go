@@ -152,7 +152,7 @@ func (st *stream) put(key, value []byte, now time.Time) (partition int, offset i
 	} else {
 		h := fnv.New32a()
 		_, _ = h.Write(key)
-		partition = int(h.Sum32() % uint32(len(st.partitions))) //nolint:gosec // at most 50 partitions
+		partition = int(h.Sum32() % uint32(len(st.partitions)))
 	}
 	p := st.partitions[partition]
 	offset = p.next()
