@@ -44,7 +44,7 @@ test: tools build ## Run all tests: units, the simulator's and cluster's own, en
 	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=3000x
 
 .PHONY: e2e
-e2e: tools build ## Run the wide end-to-end specs, one after the other on real control planes, and the soak of both layers. PKG= for some only.
+e2e: tools e2e-tools build ## Run the wide end-to-end specs, one after the other on real control planes, and the soak of both layers. PKG= for some only.
 	@go test -tags e2e,soak -count=1 -p 1 -timeout 120m $(if $(PKG),$(PKG),./test/e2e/... ./test/soak/...)
 
 .PHONY: chaos
@@ -81,6 +81,10 @@ image: ## Build the container image for amd64 and arm64, without a container eng
 tools: ## Build the Kubernetes control plane, kwok and helm into bin/.
 	@go run ./tools/build --bin $(BIN) --group cluster
 
+.PHONY: e2e-tools
+e2e-tools: ## Build what only the wide end-to-end specs run (metrics-server) into bin/.
+	@go run ./tools/build --bin $(BIN) --group e2e
+
 .PHONY: dev-tools
 dev-tools: ## Build the generators and linters into bin/.
 	@go run ./tools/build --bin $(BIN) --group lint
@@ -91,6 +95,7 @@ generate: dev-tools ## Write the generated files: deep copies, CustomResourceDef
 	@install -m 0644 pkg/apis/crds/*.yaml "$$(go list -m -f '{{.Dir}}' sigs.k8s.io/karpenter)"/pkg/apis/crds/*.yaml charts/karpenter-oke-crd/files/
 	@go run ./tools/apidoc
 	@go run ./tools/metricsdoc
+	@go run ./tools/settingsdoc
 
 .PHONY: verify
 verify: dev-tools ## Check formatting, lint, import arrows, generated files and go.mod.
@@ -100,6 +105,7 @@ verify: dev-tools ## Check formatting, lint, import arrows, generated files and 
 	@tools/verify-generated.sh $(BIN)
 	@go run ./tools/apidoc --check
 	@go run ./tools/metricsdoc --check
+	@go run ./tools/settingsdoc --check
 
 .PHONY: clean
 clean: ## Remove bin/ and out/. Running clusters must be ended first.

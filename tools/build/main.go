@@ -1,7 +1,7 @@
 // Command build makes the programs this repository needs (control plane, simulated kubelets, linters) from pinned Go modules
 // into bin/. It builds only what is missing or out of date, needs nothing but Go, and a killed build leaves no half-built program.
 //
-//	go run ./tools/build [--bin bin] [--group cluster|lint|all] [names...]
+//	go run ./tools/build [--bin bin] [--group cluster|lint|e2e|all] [names...]
 package main
 
 import (
@@ -29,7 +29,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("build", flag.ContinueOnError)
 	bin := flags.String("bin", "bin", "folder for the programs")
-	group := flags.String("group", "all", "which tools: cluster, lint or all")
+	group := flags.String("group", "all", "which tools: cluster, lint, e2e or all")
 	tools := flags.String("tools", "tools", "folder of the tools' modules")
 	flags.Usage = func() {
 		fmt.Fprintf(flags.Output(), "Builds missing and outdated tools.\n\nUsage: go run ./tools/build [flags] [names...]\n\nTools: %s\n\n", strings.Join(names(table()), " "))
@@ -74,7 +74,7 @@ func choose(rows []tool, group string, wanted []string) ([]tool, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("there is no group %q; groups: %s %s all", group, groupCluster, groupLint)
+		return nil, fmt.Errorf("there is no group %q; groups: %s %s %s all", group, groupCluster, groupLint, groupE2E)
 	}
 	return out, nil
 }

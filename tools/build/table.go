@@ -8,12 +8,14 @@ const (
 	helmVersion       = "v4.3.0"
 	controllerGen     = "v0.23.0"
 	golangciLint      = "v2.15.0"
+	metricsServer     = "v0.9.0"
 )
 
 // Groups of tools, for --group.
 const (
 	groupCluster = "cluster" // runs a control plane and installs into it
 	groupLint    = "lint"    // generates and checks code
+	groupE2E     = "e2e"     // runs beside a control plane in wide end-to-end specs only
 )
 
 // tool is one row of the table: everything needed to build one program. To add a program: a folder below tools/ with a go.mod
@@ -56,5 +58,7 @@ func table() []tool {
 			Version: controllerGen, Weight: 30},
 		{Name: "golangci-lint", Group: groupLint, Module: "golangci-lint", Require: "github.com/golangci/golangci-lint/v2", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint",
 			Version: golangciLint, LDFlags: "-X main.version=" + golangciLint, Weight: 300},
+		{Name: "metrics-server", Group: groupE2E, Module: "metrics-server", Require: "sigs.k8s.io/metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server",
+			Version: metricsServer, LDFlags: "-X k8s.io/client-go/pkg/version.gitVersion=" + metricsServer, Weight: 240},
 	}
 }
