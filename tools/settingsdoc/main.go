@@ -4,12 +4,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	coreoptions "sigs.k8s.io/karpenter/pkg/operator/options"
@@ -79,28 +82,60 @@ func generate(valuesPath string) ([]byte, error) {
 			return nil, err
 		}
 	}
+	own, err := settings(func() coreoptions.Injectable { return &options.Options{} }, chart.Settings)
+	if err != nil {
+		return nil, err
+	}
+	cores, err := settings(func() coreoptions.Injectable { return &coreoptions.Options{} }, chart.Settings)
+	if err != nil {
+		return nil, err
+	}
 	groups := []group{
-		{title: "karpenter-oke's own", settings: settings(&options.Options{}, chart.Settings)},
-		{title: "Karpenter core's", intro: "These are of Karpenter core and mean what they mean with every provider.\n", settings: settings(&coreoptions.Options{}, chart.Settings)},
+		{title: "karpenter-oke's own", settings: own},
+		{title: "Karpenter core's", intro: "These are of Karpenter core and mean what they mean with every provider.\n", settings: cores},
 	}
 	return render(groups), nil
 }
 
 // settings are the flags of one set of options, by name.
-func settings(of coreoptions.Injectable, chart map[string]any) []setting {
-	fs := &coreoptions.FlagSet{FlagSet: flag.NewFlagSet("controller", flag.ContinueOnError)}
-	fs.SetOutput(io.Discard)
-	of.AddFlags(fs)
+func settings(made func() coreoptions.Injectable, chart map[string]any) ([]setting, error) {
 	var out []setting
+	var errs []error
+	_, fs := withFlags(made)
 	fs.VisitAll(func(f *flag.Flag) {
 		s := setting{flag: f.Name, fallback: f.DefValue, meaning: f.Usage}
 		if name := valueOf(f.Name); hasKey(chart, name) {
 			s.value = "settings." + name
 		}
+		if isBool, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && isBool.IsBoolFlag() && f.DefValue == "" {
+			on, err := onByDefault(made, f.Name)
+			errs = append(errs, err)
+			s.fallback = strconv.FormatBool(on)
+		}
 		out = append(out, s)
 	})
 	slices.SortFunc(out, func(a, b setting) int { return strings.Compare(a.flag, b.flag) })
-	return out
+	return out, errors.Join(errs...)
+}
+
+func withFlags(made func() coreoptions.Injectable) (coreoptions.Injectable, *coreoptions.FlagSet) {
+	fs := &coreoptions.FlagSet{FlagSet: flag.NewFlagSet("controller", flag.ContinueOnError)}
+	fs.SetOutput(io.Discard)
+	o := made()
+	o.AddFlags(fs)
+	return o, fs
+}
+
+// onByDefault finds the default of a flag that is true or false: core's helper for these keeps none in the flag. Where the variable
+// says true and nothing changes, it was true.
+func onByDefault(made func() coreoptions.Injectable, name string) (bool, error) {
+	unset, _ := withFlags(made)
+	variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+	if err := os.Setenv(variable, "true"); err != nil {
+		return false, err
+	}
+	set, _ := withFlags(made)
+	return reflect.DeepEqual(unset, set), os.Unsetenv(variable)
 }
 
 func hasKey(values map[string]any, name string) bool {

@@ -25,6 +25,7 @@ func TestThePageTellsFlagValueDefaultAndMeaning(t *testing.T) {
 	for _, want := range []string{
 		"| `--cluster-id` | `settings.clusterId` |  | Required.", "| `--virtual-node-overflow-after` | `settings.virtualNodeOverflowAfter` | `0s` |",
 		"| `--oci-config-file` | `settings.ociConfigFile` |  |", "| `--batch-max-duration` | `settings.batchMaxDuration` | `10s` |", "| `NodeRepair` | false |",
+		"| `--price-refresh` | `settings.priceRefresh` | `true` |", "| `--disable-leader-election` | `settings.disableLeaderElection` | `false` |",
 	} {
 		require.Contains(t, page, want)
 	}

@@ -30,10 +30,10 @@ const (
 	// limit is what one replica can use: its CPU limit, in cores.
 	limit = 0.5
 	idle  = 0.1 // cores that the whole service uses without load
-	// busy asks for 5 cores / (50 % of 0.5 cores) = 20 replicas, the most that the HPA allows.
-	busy = 5.0
+	// busy asks for 2 cores / (50 % of 0.5 cores) = 8 replicas, which the HPA reaches in two steps: it sees at most twice its target.
+	busy = 2.0
 
-	least, most = 2, 20
+	least, more = 2, 8
 )
 
 // spec is a cluster with a load on one service.
@@ -59,7 +59,7 @@ func TestLoadMovesPodsToVirtualNodesAndBack(t *testing.T) {
 
 	s.settles("idle", least)
 	s.load(busy)
-	s.settles("under load", most)
+	s.settles("under load", more)
 	s.load(idle)
 	s.settles("when it is over", least)
 
@@ -68,6 +68,7 @@ func TestLoadMovesPodsToVirtualNodesAndBack(t *testing.T) {
 	s.Create(largePod, nil)
 	s.Runs("large")
 	require.NotEmpty(t, s.Claims(""))
+	require.NotEmpty(t, s.everBought())
 }
 
 func (s *spec) load(cores float64) { s.milliCores.Store(int64(cores * 1000)) }

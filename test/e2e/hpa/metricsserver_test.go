@@ -44,8 +44,6 @@ func (s *spec) startMetricsServer() {
 	require.NoError(s.T, err)
 	s.Create(aggregated, map[string]any{"port": port})
 
-	nodes := &unstructured.UnstructuredList{}
-	nodes.SetGroupVersionKind(schema.GroupVersionKind{Group: "metrics.k8s.io", Version: "v1beta1", Kind: "NodeMetricsList"})
 	service := &unstructured.Unstructured{}
 	service.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIService"})
 	s.Eventually("the API server to have the metrics API", func() string {
