@@ -107,13 +107,16 @@ func granted(parts map[string][]row, part string) []string {
 }
 
 func TestThePageListsEveryOperationThatTheCodeCalls(t *testing.T) {
-	listed := sets.New[string]()
-	for _, rows := range rightsOfPage(t) {
+	listed, called := sets.New[string](), operationsOfCode(t)
+	for part, rows := range rightsOfPage(t) {
+		if part == "interruptions" && !called.Has("GetStream") {
+			continue
+		}
 		for _, r := range rows {
 			listed.Insert(r.operations...)
 		}
 	}
-	require.Equal(t, sets.List(operationsOfCode(t)), sets.List(listed), "expected: what pkg/oci calls; actual: what %s lists", iamPage)
+	require.Equal(t, sets.List(called), sets.List(listed), "expected: what pkg/oci calls; actual: what %s lists", iamPage)
 }
 
 func TestTheRightsOfThePageAllowItsOperations(t *testing.T) {
