@@ -67,6 +67,17 @@ bench: ## Take the figures of speed: Go benchmarks, with goals and peers beside.
 bench-cost: ## Take the figures of cost: pod traces through core's scheduler, and some simulated days of churn.
 	@go run ./test/bench cost churn
 
+.PHONY: bench-calls
+bench-calls: tools build ## Count what is asked of OCI for 20 nodes that come and go, on a real control plane. About 6 minutes.
+	@go run ./test/bench calls
+
+.PHONY: bench-scale
+bench-scale: tools build ## 500 nodes at once; memory, calls an hour and a start with up to 1,000 nodes and 10,000 pods. About an hour. WINDOW=.
+	@go run ./test/bench $(if $(WINDOW),-window $(WINDOW)) burst scale
+
+.PHONY: bench-all
+bench-all: bench bench-cost bench-calls bench-scale ## Take every figure.
+
 .PHONY: build
 build: ## Build the controller, the kubectl plugin and the demo into bin/.
 	@go build -trimpath -ldflags "-X sigs.k8s.io/karpenter/pkg/operator.Version=$(VERSION)" -o $(BIN)/karpenter-oke ./cmd/controller

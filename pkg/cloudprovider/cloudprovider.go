@@ -28,9 +28,6 @@ import (
 // Name is the cloud provider's name in metrics.
 const Name = "oci"
 
-// listAge is how old the inventory may be that core's garbage collection of NodeClaims reads.
-const listAge = 30 * time.Second
-
 // Launches is told the outcome of every launch.
 type Launches interface {
 	Record(nodeClass *v1alpha1.OciNodeClass, err error)
@@ -108,9 +105,10 @@ func (c *CloudProvider) Get(ctx context.Context, providerID string) (*karpv1.Nod
 	return c.toNodeClaim(found, instance.Candidate{}, c.nodeClassOrNil(ctx, found.Owner.NodeClass)), nil
 }
 
-// List implements core's CloudProvider: this cluster's instances that are not gone.
+// List implements core's CloudProvider: this cluster's instances that are not gone. Core collects NodeClaims without an instance by it every
+// two minutes; what this process launched since the list is in it.
 func (c *CloudProvider) List(ctx context.Context) ([]*karpv1.NodeClaim, error) {
-	snapshot, err := c.inventory.Fresh(ctx, listAge)
+	snapshot, err := c.inventory.Fresh(ctx, inventory.StaleAge)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, 
 		resp, err := try(ctx, c, op, do, request)
 		place.release()
 		if err == nil {
+			noteAnswer(ctx)
 			return resp, nil
 		}
 		if attempt == 1 && c.renewSession(err) {

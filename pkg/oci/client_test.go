@@ -174,3 +174,19 @@ func TestTerminateLeavesNoVolumes(t *testing.T) {
 	require.Contains(t, query, "preserveBootVolume=false")
 	require.Contains(t, query, "preserveDataVolumesCreatedAtLaunch=false", "OCI's default leaks them")
 }
+
+func TestAnswersAreCountedPageByPage(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{PageSize: 1})
+	details := launchDetails(t, r, "n")
+	answers := &oci.Answers{}
+	ctx := oci.WithAnswers(t.Context(), answers)
+	for i := range 3 {
+		_, _, err := r.Client.LaunchInstance(t.Context(), details, fmt.Sprint("token-", i))
+		require.NoError(t, err)
+	}
+	require.Zero(t, answers.Count(), "calls with another context do not count")
+	r.Fail(ocisim.Fault{Operation: "ListInstances", Kind: ocisim.ErrorAnswer, Times: 1, Status: 500, Code: "InternalServerError", Message: "x"})
+	_, err := r.Client.ListInstances(ctx, r.World.CompartmentID)
+	require.NoError(t, err)
+	require.Equal(t, 3, answers.Count(), "a try that failed has no page")
+}

@@ -25,12 +25,14 @@ const (
 // begins when it is due: starting it again is all that helps. A cloud that is slow or away never makes it so.
 type loops struct {
 	clock clock.Clock
-	mu    sync.Mutex // memory only
+	leads func() bool // tells whether this replica leads
+	mu    sync.Mutex  // memory only
 	all   []*loop
 }
 
 type loop struct {
 	name    string
+	leader  bool // begins only when this replica leads
 	waits   oci.Waits
 	running bool
 	since   time.Time // when the run began
@@ -39,7 +41,7 @@ type loop struct {
 
 // watch gives the task back with its runs noted.
 func (l *loops) watch(task refresh.Task) refresh.Task {
-	w := &loop{name: task.Name, due: l.next(task)}
+	w := &loop{name: task.Name, leader: task.LeaderOnly, due: l.next(task)}
 	l.mu.Lock()
 	l.all = append(l.all, w)
 	l.mu.Unlock()
@@ -70,6 +72,9 @@ func (l *loops) alive(*http.Request) error {
 	now := l.clock.Now()
 	var errs []error
 	for _, w := range l.all {
+		if w.leader && !l.leads() { // it begins with the election
+			w.due = now.Add(lateAfter)
+		}
 		moved := w.since
 		if ended := w.waits.Ended(); ended.After(moved) {
 			moved = ended
@@ -99,4 +104,14 @@ func known(is bool, what string) error {
 		return nil
 	}
 	return fmt.Errorf("%s could not be read from OCI yet", what)
+}
+
+// closed says whether a channel that nothing is sent on was closed.
+func closed(channel <-chan struct{}) bool {
+	select {
+	case <-channel:
+		return true
+	default:
+		return false
+	}
 }

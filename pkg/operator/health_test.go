@@ -40,6 +40,22 @@ func TestALoopThatDoesNotBeginIsWedged(t *testing.T) {
 	require.ErrorContains(t, l.alive(nil), "refresh.x should have begun 1s ago")
 }
 
+func TestALoopOfTheLeaderBeginsWithTheElection(t *testing.T) {
+	clk := clocktesting.NewFakeClock(time.Unix(1000, 0))
+	leads := false
+	l := &loops{clock: clk, leads: func() bool { return leads }}
+	l.watch(refresh.Task{Name: "refresh.x", Every: refresh.Fixed(time.Minute), LeaderOnly: true, Do: func(context.Context) error { return nil }})
+	for range 3 {
+		clk.Step(24 * time.Hour)
+		require.NoError(t, l.alive(nil), "a replica that does not lead is well")
+	}
+	leads = true
+	clk.Step(lateAfter)
+	require.NoError(t, l.alive(nil))
+	clk.Step(time.Second)
+	require.ErrorContains(t, l.alive(nil), "refresh.x should have begun 1s ago")
+}
+
 func TestALoopThatWaitsForASlowCloudIsAlive(t *testing.T) {
 	region := ocitest.Start(t, ocisim.Options{})
 	region.Fail(ocisim.Fault{Operation: "GetCluster", Kind: ocisim.Latency, Delay: time.Hour})

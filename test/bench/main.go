@@ -3,6 +3,9 @@
 //	go run ./test/bench cost    what nodes cost for pod traces, against bounds and configurations by hand
 //	go run ./test/bench churn   some simulated days of Fit and of Grid
 //	go run ./test/bench speed   the hot paths
+//	go run ./test/bench calls   what is asked of OCI for nodes that come and go
+//	go run ./test/bench burst   500 nodes at once, against a service that limits launches
+//	go run ./test/bench scale   memory, calls an hour and a start, on fleets of up to 1,000 nodes with 10,000 pods
 //
 // The exit code is 0 when every figure was taken, whether its goal was met or not.
 package main
@@ -13,18 +16,24 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"time"
 
+	"github.com/karpenter-oke/karpenter-oke/test/bench/burst"
+	"github.com/karpenter-oke/karpenter-oke/test/bench/calls"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/churn"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/cost"
+	"github.com/karpenter-oke/karpenter-oke/test/bench/footprint"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/results"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/speed"
 )
 
 func main() {
 	out := flag.String("out", "out/bench/results.json", "file that figures are merged into")
+	window := flag.Duration("window", footprint.DefaultWindow, "how long scale counts calls while nothing changes, for each size")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *out, flag.Args())
+	err := run(ctx, *out, *window, flag.Args())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -32,9 +41,9 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out string, what []string) error {
+func run(ctx context.Context, out string, window time.Duration, what []string) error {
 	if len(what) == 0 {
-		return fmt.Errorf("say what to measure: cost, churn, speed")
+		return fmt.Errorf("say what to measure: cost, churn, speed, calls, burst, scale")
 	}
 	figures := results.Figures{}
 	for _, w := range what {
@@ -46,8 +55,14 @@ func run(ctx context.Context, out string, what []string) error {
 			err = churn.RunAll(ctx, &figures, os.Stdout)
 		case "speed":
 			err = speed.RunAll(ctx, &figures, os.Stdout)
+		case "calls":
+			err = calls.RunAll(ctx, &figures, os.Stdout)
+		case "burst":
+			err = burst.RunAll(ctx, &figures, os.Stdout)
+		case "scale":
+			err = footprint.RunAll(ctx, &figures, os.Stdout, window, filepath.Dir(out))
 		default:
-			err = fmt.Errorf("%q is nothing that is measured here: cost, churn, speed", w)
+			err = fmt.Errorf("%q is nothing that is measured here: cost, churn, speed, calls, burst, scale", w)
 		}
 		if err != nil {
 			return err

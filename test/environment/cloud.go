@@ -11,8 +11,8 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
-// userAgent marks the environment's own requests to the simulator, so that only the controller's are counted.
-const userAgent = "karpenter-oke-environment"
+// UserAgent marks the environment's own requests to the simulator, so that only the controller's are counted.
+const UserAgent = "karpenter-oke-environment"
 
 // cloud shows the simulated region to the recorder.
 type cloud struct {
@@ -80,7 +80,7 @@ func (c *cloud) Calls() []record.Call {
 func (c *cloud) readJournal() {
 	for _, e := range c.sim.Journal().Entries(c.seen) {
 		c.seen = e.Seq
-		if strings.Contains(e.UserAgent, userAgent) {
+		if strings.Contains(e.UserAgent, UserAgent) {
 			continue
 		}
 		c.counts[e.Operation]++

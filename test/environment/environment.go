@@ -184,7 +184,7 @@ func (e *Environment) startWork() error {
 	e.cancel = cancel
 	fleet, err := kubelets.New(kubelets.Options{
 		Plane: e.plane, Events: simsource.Events(ctx, e.sim.Simulator), Endpoint: simsource.Endpoint(e.sim.World()), KubeletMinor: e.sim.World().KubernetesVersion, Clock: e.o.Clock,
-		Alter: e.o.AlterNode,
+		Alter: e.o.AlterNode, BootDelay: e.o.BootDelay,
 	})
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func newOCIClients(sim *ocisim.Server) (*ociClients, error) {
 		return nil, fmt.Errorf("making an OCI block storage client: %w", err)
 	}
 	for _, c := range []*common.BaseClient{&compute.BaseClient, &storage.BaseClient} {
-		c.Host, c.UserAgent = sim.URL, userAgent
+		c.Host, c.UserAgent = sim.URL, UserAgent
 		c.HTTPClient = &http.Client{Timeout: 30 * time.Second}
 	}
 	return &ociClients{compute: compute, storage: storage}, nil

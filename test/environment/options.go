@@ -53,6 +53,9 @@ type Options struct {
 	ControllerRBAC []string // manifests with the controller's rights; none: it runs as cluster admin
 	AuditLog       bool     // record every request's user, verb and resource; see Plane().AuditLogFile
 
+	// BootDelay is the time from a running instance to its kubelet's start; default as kubelets.Options says.
+	BootDelay time.Duration
+
 	// AlterNode may change a Node before its kubelet registers it; nil changes nothing.
 	AlterNode func(kubelets.Instance, *corev1.Node)
 

@@ -56,6 +56,9 @@ type Options struct {
 	NodeSubnetCIDRs []string
 	// PodSubnetCIDRs are the regional subnets for pods of VCN-native clusters. Default 10.0.64.0/18.
 	PodSubnetCIDRs []string
+	// MostPerSecond bounds how many requests a second an operation takes, by its name: a second's worth may come at once, and what is beyond is
+	// answered with 429 and no Retry-After. Default none is bounded.
+	MostPerSecond map[string]float64
 	// VerifySignatures makes the simulator check request signatures against the keys it has been told to trust (Simulator.Trust), the Date header
 	// within five minutes and the body digest. Without it, only the presence of a well-formed Signature header is required.
 	VerifySignatures bool

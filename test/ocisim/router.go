@@ -177,6 +177,9 @@ func (s *Simulator) answer(c *call, op operation) (*reply, Fault, error) {
 			return nil, Fault{}, err
 		}
 	}
+	if !s.throttle.admits(op.name, s.clock.Now()) {
+		return nil, Fault{}, tooManyRequests(0)
+	}
 	fault, hit := s.faults.take(who, atTheDoor(op.name))
 	if hit && fault.Kind == CutBefore {
 		return nil, fault, nil

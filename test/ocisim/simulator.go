@@ -2,6 +2,7 @@ package ocisim
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
@@ -17,6 +18,7 @@ type Simulator struct {
 	world      World
 	journal    *Journal
 	faults     *Faults
+	throttle   throttle
 	watchers   watchers
 	keys       trustedKeys
 	operations []operation
@@ -39,7 +41,15 @@ func New(o Options) (*Simulator, error) {
 	if s.state, err = newState(o, s.world, s.clock.Now()); err != nil {
 		return nil, err
 	}
+	if s.throttle, err = newThrottle(o.MostPerSecond); err != nil {
+		return nil, err
+	}
 	s.operations = operations()
+	for operation := range s.throttle {
+		if !s.knowsOperation(operation) {
+			return nil, fmt.Errorf("operation %s, whose requests are to be bounded, is not known", operation)
+		}
+	}
 	s.faults = &Faults{known: s.knowsOperation}
 	mux := s.routes()
 	s.adminRoutes(mux)

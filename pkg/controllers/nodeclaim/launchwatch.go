@@ -8,6 +8,7 @@ import (
 
 	"github.com/awslabs/operatorpkg/reconciler"
 	"github.com/awslabs/operatorpkg/singleton"
+	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
@@ -29,7 +30,7 @@ import (
 )
 
 // launchWatchInterval is how often young NodeClaims are compared with the inventory. That costs a list at most once in the
-// inventory's BusyInterval while there are any, and nothing otherwise.
+// inventory's BusyInterval while instances start, once in its SettlingInterval while they boot, and nothing otherwise.
 const launchWatchInterval = 2 * time.Second
 
 const (
@@ -91,7 +92,7 @@ func (c *LaunchWatchController) Reconcile(ctx context.Context) (reconciler.Resul
 	if len(young) == 0 {
 		return reconciler.Result{RequeueAfter: launchWatchInterval}, nil
 	}
-	snapshot, err := c.inventory.Fresh(ctx, inventory.BusyInterval)
+	snapshot, err := c.inventory.Fresh(ctx, c.maxAge(young))
 	if err != nil {
 		return reconciler.Result{}, err
 	}
@@ -113,6 +114,17 @@ func (c *LaunchWatchController) Reconcile(ctx context.Context) (reconciler.Resul
 		return reconciler.Result{}, err
 	}
 	return reconciler.Result{RequeueAfter: launchWatchInterval}, nil
+}
+
+// maxAge is how old the list may be that is looked at: most launches that fail do so before their instance runs.
+func (c *LaunchWatchController) maxAge(young []karpv1.NodeClaim) time.Duration {
+	current := c.inventory.Current()
+	for i := range young {
+		if found, known := current.Get(young[i].Status.ProviderID); !known || found.State != core.InstanceLifecycleStateRunning {
+			return inventory.BusyInterval
+		}
+	}
+	return inventory.SettlingInterval
 }
 
 // launch is a NodeClaim whose node has not registered, and its instance.

@@ -66,7 +66,7 @@ func (c *OrphanController) Register(_ context.Context, m manager.Manager) error 
 // Reconcile compares once. The order matters: the cloud is read before the cluster, so that a NodeClaim created in between can
 // only make an instance look owned, never orphaned.
 func (c *OrphanController) Reconcile(ctx context.Context) (reconciler.Result, error) {
-	snapshot, err := c.inventory.Fresh(ctx, orphanInterval)
+	snapshot, err := c.inventory.Fresh(ctx, inventory.StaleAge)
 	if err != nil {
 		return reconciler.Result{}, err
 	}

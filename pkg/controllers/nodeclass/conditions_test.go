@@ -246,6 +246,58 @@ func TestARefusedLaunchNamesThePolicyAndIsTriedAgain(t *testing.T) {
 	require.Equal(t, v1alpha1.ConditionTypeLaunchAuthorized, s.condition(v1alpha1.ConditionTypeLaunchAuthorized).Reason)
 }
 
+func TestWhatLaunchesSayIsWrittenWithoutAskingOCI(t *testing.T) {
+	s := newSuite(t)
+	s.reconcile()
+	launches, asked := NewLaunchesController(s.status), s.region.Journal().Counts()
+	reconcile := func() time.Duration {
+		require.NoError(t, s.kube.Get(t.Context(), client.ObjectKeyFromObject(s.class), s.class))
+		result, err := launches.Reconcile(t.Context(), s.class)
+		require.NoError(t, err)
+		return result.RequeueAfter
+	}
+	s.launches.Record(s.class, refusal("LaunchInstance", "x"))
+	require.GreaterOrEqual(t, reconcile(), refusedFor)
+	s.requireNow(v1alpha1.ConditionTypeLaunchAuthorized, metav1.ConditionFalse)
+	s.requireNow(status.ConditionReady, metav1.ConditionFalse)
+	s.clock.Step(refusedFor + time.Second)
+	require.Zero(t, reconcile())
+	s.requireNow(status.ConditionReady, metav1.ConditionTrue)
+	s.launches.Record(s.class, nil)
+	require.Zero(t, reconcile())
+	s.requireNow(v1alpha1.ConditionTypeLaunchAuthorized, metav1.ConditionTrue)
+	require.Equal(t, asked, s.region.Journal().Counts())
+
+	stale := s.class.DeepCopy()
+	s.change(func(spec *v1alpha1.OciNodeClassSpec) { spec.FreeFormTags = v1alpha1.FreeFormTags{"a": "b"} })
+	s.launches.Record(stale, refusal("LaunchInstance", "x"))
+	result, err := launches.Reconcile(t.Context(), stale)
+	require.NoError(t, err)
+	require.NotZero(t, result.RequeueAfter, "a class that was written meanwhile is looked at again")
+}
+
+func (s *suite) requireNow(kind string, want metav1.ConditionStatus) {
+	s.t.Helper()
+	require.NoError(s.t, s.kube.Get(s.t.Context(), client.ObjectKeyFromObject(s.class), s.class))
+	require.Equal(s.t, want, s.condition(kind).Status, kind)
+}
+
+func TestAResolutionAgainAsksForNoMoreThanWhatMayChange(t *testing.T) {
+	s := newSuite(t)
+	s.reconcile()
+	first := s.region.Journal().Counts()
+	require.Equal(t, 1, first["GetCompartment"])
+	s.reconcile()
+	second := s.region.Journal().Counts()
+	for operation := range second {
+		second[operation] -= first[operation]
+	}
+	require.Equal(t, map[string]int{
+		"ListImages": 1, "GetSubnet": 1, "GetSubnetCidrUtilization": 1, "GetNetworkSecurityGroup": 1,
+		"GetCompartment": 0, "GetNodePoolOptions": 0, "GetImage": 0, "GetCluster": 0,
+	}, second)
+}
+
 func TestARefusalEndsWithAChangeOfTheClassAndOutlivesTheController(t *testing.T) {
 	s := newSuite(t)
 	s.reconcile()

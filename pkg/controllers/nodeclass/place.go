@@ -21,10 +21,14 @@ import (
 const keyTimeout = 5 * time.Second
 
 // resolveCompartment checks that the compartment exists and that its instances can be listed. The controller's own compartment
-// has proved itself when the controller started, so a name that may not be read there is no fault.
+// has proved itself when the controller started and does so with every list of instances, so it is read once for its name, and a name
+// that may not be read is no fault.
 func (c *StatusController) resolveCompartment(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, _ *cluster.Cluster) (string, error) {
 	id := nodeClass.CompartmentIDOr(c.CompartmentID)
 	own := id == c.CompartmentID
+	if known := nodeClass.Status.Compartment; own && known != nil && known.ID == id && known.Name != "" {
+		return "", nil
+	}
 	compartment, err := c.OCI.GetCompartment(ctx, id)
 	if _, refused := oci.RefusalOf(err); refused && own {
 		nodeClass.Status.Compartment = &v1alpha1.Compartment{ID: id}

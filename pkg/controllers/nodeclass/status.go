@@ -17,11 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
@@ -84,12 +82,11 @@ func NewStatusController(d Dependencies) *StatusController { return &StatusContr
 // Name is the controller's name in logs and metrics.
 func (c *StatusController) Name() string { return "nodeclass.status" }
 
-// Register adds the controller to a manager; what launches say about rights is looked at without delay.
+// Register adds the controller to a manager. What launches say about rights is written by the LaunchesController as well, without delay.
 func (c *StatusController) Register(_ context.Context, m manager.Manager) error {
 	return controllerruntime.NewControllerManagedBy(m).
 		Named(c.Name()).
 		For(&v1alpha1.OciNodeClass{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesRawSource(source.Channel(c.Launches.changed, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: classesAtOnce, ReconciliationTimeout: reconcileTimeout}).
 		Complete(reconcile.AsReconciler(m.GetClient(), c))
 }

@@ -30,15 +30,20 @@ type Task struct {
 	Name string
 	// Do reads once.
 	Do func(context.Context) error
-	// Every gives the wait until the next read after a good one.
+	// Every gives the time between two good reads.
 	Every func() time.Duration
+	// Due gives the wait until the next read after a good one, where others may have read meanwhile; nil waits for all of Every.
+	Due func() time.Duration
 	// Spread adds up to a tenth to the waits after good reads. Waits after failures always have it.
 	Spread bool
 	// AlreadyRead says that what is there was read just before the controllers start, so that the first read can wait.
 	AlreadyRead bool
+	// LeaderOnly is for what is read often and not needed by a replica that does not lead; it reads as soon as it does.
+	LeaderOnly bool
 }
 
-// Controller runs a Task on every replica, leader or not: a replica that takes over has fresh data.
+// Controller runs a Task. Unless the task says otherwise it does so on every replica, leader or not: a replica that takes over has fresh
+// data.
 type Controller struct {
 	task     Task
 	failures int
@@ -49,10 +54,10 @@ func NewController(task Task) *Controller { return &Controller{task: task} }
 
 // Register adds the controller to a manager.
 func (c *Controller) Register(_ context.Context, m manager.Manager) error {
-	everywhere := false
+	leaderOnly := c.task.LeaderOnly
 	return controllerruntime.NewControllerManagedBy(m).
 		Named(c.task.Name).
-		WithOptions(controller.Options{NeedLeaderElection: &everywhere}).
+		WithOptions(controller.Options{NeedLeaderElection: &leaderOnly}).
 		WatchesRawSource(singleton.Source()).
 		Complete(singleton.AsReconciler(c))
 }
@@ -60,17 +65,12 @@ func (c *Controller) Register(_ context.Context, m manager.Manager) error {
 // Reconcile reads once. A failure is retried with a growing wait and logged at its first time and then rarely, since the data
 // at hand stays good.
 func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
-	every := c.task.Every()
-	next := every
-	if c.task.Spread {
-		next += jitter(every / spread)
-	}
 	if c.task.AlreadyRead {
 		c.task.AlreadyRead = false
-		return reconciler.Result{RequeueAfter: next}, nil
+		return reconciler.Result{RequeueAfter: c.next()}, nil
 	}
 	if err := c.task.Do(ctx); err != nil {
-		wait := min(retryAfter<<min(c.failures, 10), retryMost, every)
+		wait := min(retryAfter<<min(c.failures, 10), retryMost, c.task.Every())
 		wait += jitter(wait / spread)
 		if c.failures&(c.failures+1) == 0 { // 1st, 2nd, 4th, 8th ... failure
 			log.FromContext(ctx).Error(err, "refresh failed, the last known data stays", "failures", c.failures+1, "retryAfter", wait.String())
@@ -79,7 +79,19 @@ func (c *Controller) Reconcile(ctx context.Context) (reconciler.Result, error) {
 		return reconciler.Result{RequeueAfter: wait}, nil
 	}
 	c.failures = 0
-	return reconciler.Result{RequeueAfter: next}, nil
+	return reconciler.Result{RequeueAfter: c.next()}, nil
+}
+
+// next is the wait after a good read.
+func (c *Controller) next() time.Duration {
+	wait := c.task.Every()
+	if c.task.Due != nil {
+		wait = c.task.Due()
+	}
+	if c.task.Spread {
+		wait += jitter(wait / spread)
+	}
+	return wait
 }
 
 // jitter is a random time below the given one.

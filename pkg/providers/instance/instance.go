@@ -128,7 +128,7 @@ type DefaultProvider struct {
 	mu        sync.Mutex               // only memory is touched under it
 	began     time.Time                // when this process first launched; zero before
 	unknown   map[string]unknownLaunch // by NodeClaim UID
-	ended     map[string]bool          // OCIDs of instances that are ending because this process asked for it
+	ended     map[string]time.Time     // when this process had OCI end an instance, by OCID
 	launching map[place]int            // launches under way
 }
 
@@ -144,7 +144,7 @@ var _ Provider = (*DefaultProvider)(nil)
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
 		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, claims: d.Claims,
-		unavailable: d.Unavailable, reports: d.Reports, reservations: d.Reservations, clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]bool{}, launching: map[place]int{},
+		unavailable: d.Unavailable, reports: d.Reports, reservations: d.Reservations, clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]time.Time{}, launching: map[place]int{},
 	}
 }
 

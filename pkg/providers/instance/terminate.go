@@ -13,8 +13,9 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
-// endingAge is how old a list may be that tells whether an instance is gone; core asks every 5 seconds.
-const endingAge = 5 * time.Second
+// endingAge is how old a list may be that tells whether an instance is gone. Core asks every 5 seconds, and nothing but the NodeClaim's
+// finalizer waits for the answer.
+const endingAge = inventory.BusyInterval
 
 // Terminate implements Provider. Core calls it every few seconds until the instance is gone; all calls but the first read the
 // inventory, which is listed anew for them at most once in an endingAge however many instances are ending. The boot volume and the data

@@ -3,6 +3,8 @@ package instance
 import (
 	"context"
 	"fmt"
+	"maps"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -54,18 +56,23 @@ func refused(err error) bool {
 	return class == oci.ClassNotFound || class == oci.ClassNotAuthorized
 }
 
+// endedFor is how long it is remembered that this process ended an instance. A node and its NodeClaim both ask when it is gone, some
+// seconds apart.
+const endedFor = time.Hour
+
 // noteEnded remembers that OCI has accepted this process's request to end an instance, with its volumes.
 func (p *DefaultProvider) noteEnded(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended[id] = true
+	now := p.clock.Now()
+	maps.DeleteFunc(p.ended, func(_ string, at time.Time) bool { return now.Sub(at) > endedFor })
+	p.ended[id] = now
 }
 
-// endedHere says whether noteEnded was called, and forgets it: it is asked when the instance is gone.
+// endedHere says whether noteEnded was called of late.
 func (p *DefaultProvider) endedHere(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ended := p.ended[id]
-	delete(p.ended, id)
+	_, ended := p.ended[id]
 	return ended
 }

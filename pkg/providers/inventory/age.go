@@ -9,15 +9,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// staleAge is the age from which a list is called old: several idle intervals were missed.
-const staleAge = 5 * time.Minute
+// StaleAge is the age from which a list is called old: it should have been taken anew before. Who can do with any list that is not old
+// asks for this age and has none taken.
+const StaleAge = 5 * time.Minute
 
-// Age is how long ago the newest list began; before the first one, how long this process has gone without any.
+// Age is how long ago the newest list began; before the first one, for how long one has been wanted. It is 0 where none is, as on a replica
+// that does not lead.
 func (p *DefaultProvider) Age() time.Duration {
 	if taken := p.Current().Taken; !taken.IsZero() {
 		return p.clock.Since(taken)
 	}
-	return p.clock.Since(p.made)
+	asked := p.asked.Load()
+	if asked == nil {
+		return 0
+	}
+	return p.clock.Since(*asked)
 }
 
 // AgeMetric tells the age at the moment of each scrape, so that it grows also when whatever takes the lists stands still.
@@ -31,7 +37,7 @@ func (p *DefaultProvider) AgeMetric() prometheus.Collector {
 // failed adds to a list's error how old the truth is that stays in force; mu is held. The moment stands in the text, not the age, so
 // that equal failures have equal texts. The log has the age, once until lists work again.
 func (p *DefaultProvider) failed(ctx context.Context, err error) error {
-	if age := p.Age(); age >= staleAge && !p.stale {
+	if age := p.Age(); age >= StaleAge && !p.stale {
 		p.stale = true
 		log.FromContext(ctx).Info("the list of instances is old; what is decided about instances is decided from it until OCI answers",
 			"age", age.Round(time.Second).String(), "instances", len(p.listed), "error", err.Error())

@@ -23,8 +23,16 @@ const (
 	// BusyInterval is how often the list is taken while an instance is starting or ending: a boot takes a minute or more, so
 	// a launch costs a few lists, which all launches of that minute share.
 	BusyInterval = 10 * time.Second
-	// IdleInterval is how often it is taken otherwise: 60 calls an hour for each page of instances.
-	IdleInterval = time.Minute
+	// SettlingInterval is how often it is taken while instances run whose nodes have not come yet: few of them fail so late.
+	SettlingInterval = 30 * time.Second
+	// IdleInterval is how often it is taken otherwise, when it is one page long. A list of several pages is taken every
+	// IdleIntervalOfMany, and a very long one as rarely as makes 300 calls an hour, up to IdleIntervalMost.
+	IdleInterval       = time.Minute
+	IdleIntervalOfMany = 2 * time.Minute
+	IdleIntervalMost   = 4 * time.Minute
+	idlePerPage        = 12 * time.Second
+	// soonest is the shortest wait of Due; timers are not exact.
+	soonest = time.Second
 	// ListLag is how long a launched instance may be missing from lists before its absence is believed. OCI's lists are
 	// eventually consistent and no figure is published; five minutes is generous.
 	ListLag = 5 * time.Minute
@@ -106,13 +114,14 @@ type DefaultProvider struct {
 	claims       Claims // nil: tags alone say whose an instance is
 	clusterID    string
 	clock        clock.Clock
-	made         time.Time
 	flight       singleflight.Group
 	current      atomic.Pointer[Snapshot]
+	asked        atomic.Pointer[time.Time] // when the first list was wanted
 
 	mu          sync.Mutex // guards what follows and the making of snapshots; never held during a call
 	stale       bool       // said in the log that the list is old
 	listed      map[string]Instance
+	pages       int // of the newest list
 	taken       time.Time
 	launched    map[string]noted // not seen in a list yet
 	terminating map[string]noted // accepted, not seen as ending in a list yet
@@ -134,7 +143,7 @@ func WithClaims(claims Claims) Option { return func(p *DefaultProvider) { p.clai
 // NewProvider makes an empty inventory of the instances that carry the cluster's tag in the compartments.
 func NewProvider(api API, compartments Compartments, clusterID string, clk clock.Clock, options ...Option) *DefaultProvider {
 	p := &DefaultProvider{
-		api: api, compartments: compartments, clusterID: clusterID, clock: clk, made: clk.Now(),
+		api: api, compartments: compartments, clusterID: clusterID, clock: clk,
 		listed: map[string]Instance{}, launched: map[string]noted{}, terminating: map[string]noted{},
 	}
 	for _, option := range options {
@@ -178,10 +187,15 @@ func (p *DefaultProvider) shared(ctx context.Context) (Snapshot, error) {
 	}
 }
 
-// NextInterval is how long to wait until the next list.
+// Due is how long to wait until the list is as old as it may become: none is taken for its own sake while others have it taken more often.
+func (p *DefaultProvider) Due() time.Duration {
+	return max(p.NextInterval()-p.clock.Since(p.Current().Taken), soonest)
+}
+
+// NextInterval is how old the list may become.
 func (p *DefaultProvider) NextInterval() time.Duration {
 	p.mu.Lock()
-	pending := len(p.launched) + len(p.terminating)
+	pending, pages := len(p.launched)+len(p.terminating), p.pages
 	p.mu.Unlock()
 	if pending > 0 {
 		return BusyInterval
@@ -191,7 +205,16 @@ func (p *DefaultProvider) NextInterval() time.Duration {
 			return BusyInterval
 		}
 	}
-	return IdleInterval
+	if pages <= 1 {
+		return IdleInterval
+	}
+	return min(max(IdleIntervalOfMany, time.Duration(pages)*idlePerPage), IdleIntervalMost)
+}
+
+// Keep takes a list when the newest one has become as old as it may. It is to be called again when one is due.
+func (p *DefaultProvider) Keep(ctx context.Context) error {
+	_, err := p.Fresh(ctx, p.NextInterval()-soonest)
+	return err
 }
 
 // NoteLaunched implements Provider.
@@ -224,8 +247,9 @@ func (p *DefaultProvider) NoteTags(id string, freeform map[string]string, define
 }
 
 func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
-	began := p.clock.Now()
-	listed, err := p.read(ctx)
+	began, answers := p.clock.Now(), &oci.Answers{}
+	p.asked.CompareAndSwap(nil, &began)
+	listed, err := p.read(oci.WithAnswers(ctx, answers))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -233,7 +257,7 @@ func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
 	}
 	p.succeeded(ctx)
 	p.carryOver(listed)
-	p.listed, p.taken = listed, began
+	p.listed, p.pages, p.taken = listed, answers.Count(), began
 	p.settle(began)
 	p.publish()
 	return p.Current(), nil

@@ -112,8 +112,12 @@ func TestTheAgeOfTheListIsMeasuredAndSaidOnce(t *testing.T) {
 		require.Equal(t, "karpenter_oke_inventory_age_seconds", families[0].GetName())
 		return families[0].GetMetric()[0].GetGauge().GetValue()
 	}
+	r.clock.Step(time.Hour)
+	require.Zero(t, age(), "a replica that does not lead takes no lists")
+	r.Fail(ocisim.Fault{Operation: "ListInstances", Kind: ocisim.ErrorAnswer, Status: 401, Code: "NotAuthenticated", Message: "no", Times: 1})
+	require.Error(t, r.inv.Refresh(ctx))
 	r.clock.Step(7 * time.Second)
-	require.Equal(t, 7.0, age(), "before the first list it is the time without any")
+	require.Equal(t, 7.0, age(), "before the first list it is the time for which one has been wanted")
 	require.NoError(t, r.inv.Refresh(ctx))
 	require.Zero(t, age())
 	r.Fail(ocisim.Fault{Operation: "ListInstances", Kind: ocisim.ErrorAnswer, Status: 401, Code: "NotAuthenticated", Message: "no"})
