@@ -75,7 +75,7 @@ func (s *Stand) Grow(ctx context.Context, nodes, podsPerNode int) error {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: corev1.NamespaceDefault, Name: Pool},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: ptr.To(int32(nodes * podsPerNode)), //nolint:gosec // some thousands
+			Replicas: ptr.To(int32(nodes * podsPerNode)),
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
