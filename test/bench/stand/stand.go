@@ -14,6 +14,8 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
@@ -39,6 +41,7 @@ func Start(ctx context.Context, to io.Writer, o environment.Options) (*Stand, er
 	none := 0
 	o.Controller, o.FixedNodes, o.VirtualNodes = true, &none, &none
 	o.Say = func(line string) { _, _ = fmt.Fprintln(to, "   "+line) }
+	log.SetLogger(logr.Discard()) // of the clients in this process; the controller has a log of its own
 	e, err := environment.Start(ctx, o)
 	if err != nil {
 		return nil, err
