@@ -88,6 +88,19 @@ func (p *Plane) KubeconfigFor(name, user string, groups ...string) (string, erro
 	return p.files.path(path), nil
 }
 
+// ServingCertificate is a certificate of the cluster's authority for a server at an address, as what OKE runs beside the API server has.
+func (p *Plane) ServingCertificate(name string, ip net.IP) (tls.Certificate, error) {
+	pair, err := p.ca.Server(name, []net.IP{ip}, nil)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	certificate, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading the certificate of %s: %w", name, err)
+	}
+	return certificate, nil
+}
+
 func (p *Plane) writeKubeconfig(path, user string, groups ...string) error {
 	pair, err := p.ca.Client(user, groups...)
 	if err != nil {

@@ -30,10 +30,16 @@ func None() *int { return new(int) }
 // controller's log is told. With `go test -short` the test is skipped.
 func Start(t *testing.T, o environment.Options) *Spec {
 	t.Helper()
+	o.Controller = true
+	return StartBare(t, o)
+}
+
+// StartBare starts a cluster without the controller unless o asks for it, for specs that bring their own. For the rest it is as Start.
+func StartBare(t *testing.T, o environment.Options) *Spec {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("runs a cluster")
 	}
-	o.Controller = true
 	if o.Say == nil {
 		o.Say = func(line string) { t.Log(line) }
 	}
@@ -42,7 +48,7 @@ func Start(t *testing.T, o environment.Options) *Spec {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
-		if t.Failed() {
+		if t.Failed() && o.Controller {
 			t.Log("end of the controller's log:\n" + e.ControllerLogTail(40))
 		}
 		require.NoError(t, e.Stop(ctx))

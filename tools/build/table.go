@@ -9,6 +9,8 @@ const (
 	controllerGen     = "v0.23.0"
 	golangciLint      = "v2.15.0"
 	metricsServer     = "v0.9.0"
+	helmDocs          = "v1.14.2"
+	govulncheck       = "v1.8.0"
 )
 
 // Groups of tools, for --group.
@@ -60,5 +62,9 @@ func table() []tool {
 			Version: golangciLint, LDFlags: "-X main.version=" + golangciLint, Weight: 300},
 		{Name: "metrics-server", Group: groupE2E, Module: "metrics-server", Require: "sigs.k8s.io/metrics-server", Package: "sigs.k8s.io/metrics-server/cmd/metrics-server",
 			Version: metricsServer, LDFlags: "-X k8s.io/client-go/pkg/version.gitVersion=" + metricsServer, Weight: 240},
+		{Name: "helm-docs", Group: groupLint, Module: "helm-docs", Require: "github.com/norwoodj/helm-docs", Package: "github.com/norwoodj/helm-docs/cmd/helm-docs",
+			Version: helmDocs, LDFlags: "-X main.version=" + helmDocs, Weight: 60},
+		{Name: "govulncheck", Group: groupLint, Module: "govulncheck", Require: "golang.org/x/vuln", Package: "golang.org/x/vuln/cmd/govulncheck",
+			Version: govulncheck, Weight: 15},
 	}
 }

@@ -31,6 +31,14 @@ type Spec struct {
 	Env     []string // complete environment; nil means the parent's
 	Dir     string   // working directory; empty means the parent's
 	LogFile string   // receives stdout and stderr; its folder is made. Empty discards them
+	Jail    *Jail    // where it is confined to; nil confines nothing
+}
+
+// Jail confines a child as a container does, as far as that takes no container engine (Linux only): its root folder, below which Path and
+// Dir are, and its user. Without root's rights that takes a user namespace, in which UID is this process's user.
+type Jail struct {
+	Root     string
+	UID, GID uint32
 }
 
 // Process is a running child.
@@ -62,7 +70,7 @@ func Start(spec Spec) (*Process, error) {
 		p.log = f
 		cmd.Stdout, cmd.Stderr = f, f
 	}
-	if err := spawn(cmd); err != nil {
+	if err := spawn(cmd, spec.Jail); err != nil {
 		if p.log != nil {
 			_ = p.log.Close()
 		}
@@ -136,6 +144,21 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 	return p.Kill()
 }
+
+// Signal sends a signal to the child's group. Ending it is then its own doing: Exited does not count that as an accident.
+func (p *Process) Signal(signal syscall.Signal) {
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	select {
+	case <-p.done:
+	default:
+		signalGroup(p.PID(), signal)
+	}
+}
+
+// ExitCode is the status that the child ended with, -1 when a signal ended it; call it after Done.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
 // Kill ends the child at once and waits for its end.
 func (p *Process) Kill() error {

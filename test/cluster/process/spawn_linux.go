@@ -1,6 +1,7 @@
 package process
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"sync"
@@ -19,7 +20,7 @@ type spawnRequest struct {
 	result chan error
 }
 
-func spawn(cmd *exec.Cmd) error {
+func spawn(cmd *exec.Cmd, jail *Jail) error {
 	spawnerOnce.Do(func() {
 		spawnQueue = make(chan spawnRequest)
 		go func() {
@@ -30,7 +31,22 @@ func spawn(cmd *exec.Cmd) error {
 		}()
 	})
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if jail != nil {
+		jail.confine(cmd.SysProcAttr)
+	}
 	r := spawnRequest{cmd: cmd, result: make(chan error, 1)}
 	spawnQueue <- r
 	return <-r.result
+}
+
+func (j *Jail) confine(attributes *syscall.SysProcAttr) {
+	attributes.Chroot = j.Root
+	attributes.Credential = &syscall.Credential{Uid: j.UID, Gid: j.GID}
+	if os.Geteuid() == 0 {
+		return
+	}
+	attributes.Cloneflags |= syscall.CLONE_NEWUSER
+	attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: int(j.UID), HostID: os.Getuid(), Size: 1}}
+	attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: int(j.GID), HostID: os.Getgid(), Size: 1}}
+	attributes.Credential.NoSetGroups = true
 }

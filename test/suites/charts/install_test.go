@@ -11,11 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/metadata"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/clustertest"
+	realhelm "github.com/karpenter-oke/karpenter-oke/test/cluster/helm"
 )
 
 // defaults are the NodePool and OciNodeClass that the chart can make.
@@ -79,19 +77,12 @@ func TestDefinitionsStayUnlessSaidOtherwise(t *testing.T) {
 	require.NotContains(t, lo.Keys(everything(t)), "customresourcedefinitions.apiextensions.k8s.io/nodeclaims.karpenter.sh")
 }
 
-// previous is a chart as an earlier version of it.
+// previous is the version of a chart before the present one.
 func previous(t *testing.T, dir string) string {
 	t.Helper()
-	copied := filepath.Join(t.TempDir(), filepath.Base(dir))
-	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
-	path := filepath.Join(copied, "Chart.yaml")
-	text := read(t, path)
-	require.Contains(t, text, "\nversion: ")
-	lines := lo.Map(strings.Split(text, "\n"), func(line string, _ int) string {
-		return lo.Ternary(strings.HasPrefix(line, "version: "), "version: 0.0.1", line)
-	})
-	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
-	return copied
+	older, err := realhelm.Previous(t.Context(), "../../..", filepath.Base(dir), t.TempDir())
+	require.NoError(t, err)
+	return older
 }
 
 func waitForDefinitions(t *testing.T) {
@@ -127,38 +118,10 @@ func restricted(t *testing.T) {
 	require.NoError(t, kube.CoreV1().Namespaces().Delete(t.Context(), strict, metav1.DeleteOptions{}))
 }
 
-// everything lists all objects of the cluster as "resource.group namespace/name", without those that come and go by themselves.
+// everything lists all objects of the cluster, without those of the namespace for restricted pods.
 func everything(t *testing.T) map[string]bool {
 	t.Helper()
-	lists, err := discovery.ServerPreferredResources(kube.Discovery())
-	require.NoError(t, err)
-	client, err := metadata.NewForConfig(plane.RESTConfig())
-	require.NoError(t, err)
-	found := map[string]bool{}
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		require.NoError(t, err)
-		for _, resource := range list.APIResources {
-			if !lo.Contains(resource.Verbs, "list") || lo.Contains([]string{"events", "leases", "componentstatuses"}, resource.Name) {
-				continue
-			}
-			objects, err := client.Resource(gv.WithResource(resource.Name)).List(t.Context(), metav1.ListOptions{})
-			if err != nil {
-				continue // a definition that has just gone
-			}
-			for i := range objects.Items {
-				if strings.HasPrefix(objects.Items[i].Namespace, "strict") || objects.Items[i].Name == "strict" {
-					continue
-				}
-				name := objects.Items[i].Name
-				if objects.Items[i].Namespace != "" {
-					name = objects.Items[i].Namespace + "/" + name
-					found[gv.WithResource(resource.Name).GroupResource().String()+" "+name] = true
-					continue
-				}
-				found[gv.WithResource(resource.Name).GroupResource().String()+"/"+name] = true
-			}
-		}
-	}
-	return found
+	return lo.PickBy(clustertest.Everything(t, plane), func(object string, _ bool) bool {
+		return !strings.HasSuffix(object, "/strict") && !strings.Contains(object, " strict/")
+	})
 }

@@ -1,9 +1,7 @@
 package charts_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,15 +12,14 @@ import (
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/clustertest"
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/rights"
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
 )
 
@@ -49,22 +46,15 @@ func TestTheControllerNeedsTheChartsRightsAndNoOthers(t *testing.T) {
 	e, roles := startAsInstalled(t)
 	launchAndDrain(t, e)
 
-	granted := grantedBy(t, roles)
+	granted, err := rights.Granted(roles)
+	require.NoError(t, err)
 	// The audit log is written in the background, so what was used may come late.
 	clustertest.Eventually(t, patience, "every right that the chart grants was used", func(context.Context) (bool, string) {
-		used, refused := audited(t, e.Plane().AuditLogFile())
+		used, refused, err := rights.Audited(e.Plane().AuditLogFile(), controllerUser)
+		require.NoError(t, err)
 		require.Empty(t, refused, "the chart does not grant what the controller asks for")
-		unused := unusedOf(granted, used)
+		unused := rights.Unused(granted, used, notExercised)
 		return len(unused) == 0, strings.Join(unused, ", ")
-	})
-}
-
-func unusedOf(granted, used []string) []string {
-	unused, _ := lo.Difference(granted, used)
-	return lo.Filter(unused, func(right string, _ int) bool {
-		// A watch begins with a list where the API server does not stream the first state.
-		resource, listed := strings.CutSuffix(right, " list")
-		return notExercised[right] == "" && (!listed || !slices.Contains(used, resource+" watch"))
 	})
 }
 
@@ -152,68 +142,4 @@ func launchAndDrain(t *testing.T, e *environment.Environment) {
 	clustertest.Eventually(t, launchPatience, "the class is gone", func(ctx context.Context) (bool, string) {
 		return apierrors.IsNotFound(e.Client().Get(ctx, client.ObjectKeyFromObject(class), class)), "it is there"
 	})
-}
-
-// audited are the rights that the controller used and those it was refused, as "resource.group/subresource verb".
-func audited(t *testing.T, path string) (used, refused []string) {
-	t.Helper()
-	file, err := os.Open(path)
-	require.NoError(t, err)
-	defer func() { _ = file.Close() }()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var event struct {
-			User struct{ Username string }
-			Verb string
-			// ObjectRef is empty for what is no resource.
-			ObjectRef      struct{ APIGroup, Resource, Subresource string }
-			ResponseStatus struct{ Code int }
-		}
-		if json.Unmarshal(lines.Bytes(), &event) != nil || event.User.Username != controllerUser || event.ObjectRef.Resource == "" {
-			continue // another's, or the line that is being written
-		}
-		right := rightOf(event.ObjectRef.APIGroup, event.ObjectRef.Resource, event.ObjectRef.Subresource, event.Verb)
-		if event.ResponseStatus.Code == 403 {
-			refused = append(refused, right)
-			continue
-		}
-		used = append(used, right)
-	}
-	require.NoError(t, lines.Err())
-	require.NotEmpty(t, used)
-	return lo.Uniq(used), lo.Uniq(refused)
-}
-
-func rightOf(group, resource, subresource, verb string) string {
-	if group != "" {
-		resource += "." + group
-	}
-	if subresource != "" {
-		resource += "/" + subresource
-	}
-	return resource + " " + verb
-}
-
-// grantedBy are the rights that the controller's roles grant.
-func grantedBy(t *testing.T, roles []*unstructured.Unstructured) []string {
-	t.Helper()
-	var rights []string
-	for _, object := range roles {
-		bound := !strings.HasSuffix(object.GetName(), "-view") && !strings.HasSuffix(object.GetName(), "-admin")
-		if !bound || object.GetKind() != "Role" && object.GetKind() != "ClusterRole" {
-			continue
-		}
-		var role rbacv1.ClusterRole
-		require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role))
-		for _, rule := range role.Rules {
-			for _, resource := range rule.Resources {
-				for _, verb := range rule.Verbs {
-					name, subresource, _ := strings.Cut(resource, "/")
-					rights = append(rights, rightOf(rule.APIGroups[0], name, subresource, verb))
-				}
-			}
-		}
-	}
-	return lo.Uniq(rights)
 }

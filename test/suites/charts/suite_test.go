@@ -3,12 +3,9 @@
 package charts_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster"
-	"github.com/karpenter-oke/karpenter-oke/test/cluster/binaries"
+	realhelm "github.com/karpenter-oke/karpenter-oke/test/cluster/helm"
 )
 
 const (
@@ -30,9 +27,9 @@ var required = []string{"--set", "settings.clusterId=ocid1.cluster.oc1.phx.a,set
 
 // plane is one control plane for the whole package.
 var (
-	plane *cluster.Plane
-	kube  kubernetes.Interface
-	bin   string
+	plane   *cluster.Plane
+	kube    kubernetes.Interface
+	program *realhelm.Helm
 )
 
 func TestMain(m *testing.M) {
@@ -46,12 +43,6 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (code int, err error) {
 	ctx := context.Background()
-	if bin, err = binaries.Find(); err != nil {
-		return 0, err
-	}
-	if err := binaries.Check(bin, "helm"); err != nil {
-		return 0, err
-	}
 	if plane, err = cluster.Start(ctx, cluster.Options{}); err != nil {
 		return 0, err
 	}
@@ -60,6 +51,9 @@ func run(m *testing.M) (code int, err error) {
 			err = stopErr
 		}
 	}()
+	if program, err = realhelm.New(plane.Kubeconfig()); err != nil {
+		return 0, err
+	}
 	config := plane.RESTConfig()
 	config.WarningHandler = rest.NoWarnings{}
 	if kube, err = kubernetes.NewForConfig(config); err != nil {
@@ -76,18 +70,7 @@ func tryHelm(t *testing.T, args ...string) (stdout string, err error) {
 
 func tryHelmWith(ctx context.Context, t *testing.T, args ...string) (stdout string, err error) {
 	t.Helper()
-	home := t.TempDir()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "helm"), args...)
-	cmd.Env = []string{
-		"HOME=" + home, "KUBECONFIG=" + plane.Kubeconfig(),
-		"HELM_CACHE_HOME=" + home, "HELM_CONFIG_HOME=" + home, "HELM_DATA_HOME=" + home, "HELM_PLUGINS=" + home,
-	}
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%w: %s%s", err, said.String(), out.String())
-	}
-	return out.String(), nil
+	return program.Run(ctx, args...)
 }
 
 func helm(t *testing.T, args ...string) string {
