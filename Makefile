@@ -88,6 +88,11 @@ build: ## Build the controller, the kubectl plugin and the demo into bin/.
 image: ## Build the container image for amd64 and arm64, without a container engine, into out/image. VERSION=.
 	@go run ./tools/image --version $(VERSION)
 
+.PHONY: release
+release: ## Build everything of a release into out/release: image, programs, charts, checksums. VERSION=v1.2.3.
+	@go run ./tools/build --bin $(BIN) helm
+	@tools/release.sh $(BIN) $(VERSION)
+
 .PHONY: tools
 tools: ## Build the Kubernetes control plane, kwok and helm into bin/.
 	@go run ./tools/build --bin $(BIN) --group cluster
@@ -101,15 +106,16 @@ dev-tools: ## Build the generators and linters into bin/.
 	@go run ./tools/build --bin $(BIN) --group lint
 
 .PHONY: generate
-generate: dev-tools ## Write the generated files: deep copies, CustomResourceDefinitions (also the chart's), reference.
+generate: dev-tools ## Write the generated files: deep copies, CustomResourceDefinitions (also the chart's), references.
 	@$(BIN)/controller-gen object paths=./pkg/apis/... crd output:crd:dir=pkg/apis/crds
 	@install -m 0644 pkg/apis/crds/*.yaml "$$(go list -m -f '{{.Dir}}' sigs.k8s.io/karpenter)"/pkg/apis/crds/*.yaml charts/karpenter-oke-crd/files/
 	@go run ./tools/apidoc
 	@go run ./tools/metricsdoc
 	@go run ./tools/settingsdoc
+	@$(BIN)/helm-docs --chart-search-root charts --sort-values-order file --log-level warning
 
 .PHONY: verify
-verify: dev-tools ## Check formatting, lint, import arrows, generated files and go.mod.
+verify: dev-tools ## Check formatting, lint, import arrows, generated files, charts, licences, scripts, pins, vulnerabilities. VERIFY_STRICT=1.
 	@go mod tidy -diff
 	@$(BIN)/golangci-lint config verify
 	@$(BIN)/golangci-lint run ./...
@@ -117,6 +123,12 @@ verify: dev-tools ## Check formatting, lint, import arrows, generated files and 
 	@go run ./tools/apidoc --check
 	@go run ./tools/metricsdoc --check
 	@go run ./tools/settingsdoc --check
+	@go run ./tools/build --bin $(BIN) helm
+	@tools/verify-charts.sh $(BIN)
+	@tools/verify-pins.sh
+	@tools/verify-scripts.sh $(BIN)
+	@go run ./tools/licences --quiet
+	@tools/verify-vulnerabilities.sh $(BIN)
 
 .PHONY: clean
 clean: ## Remove bin/ and out/. Running clusters must be ended first.

@@ -25,7 +25,7 @@ func samplePod() *corev1.Pod {
 }
 
 func TestEnvironmentIsWhatThePodSays(t *testing.T) {
-	kube := fake.NewSimpleClientset(
+	kube := fake.NewClientset(
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "keys", Namespace: "shop"}, Data: map[string][]byte{"a": []byte("secret")}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "config", Namespace: "shop"}, Data: map[string]string{"b": "plain"}},
 	)
