@@ -236,7 +236,7 @@ func freePort() (int32, error) {
 	if !ok {
 		return 0, fmt.Errorf("looking for a free port: %s is no TCP address", l.Addr())
 	}
-	return int32(address.Port), nil //nolint:gosec // a port has 16 bits
+	return int32(address.Port), nil
 }
 
 // remove deletes what a pod left, except its logs.

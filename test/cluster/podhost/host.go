@@ -41,7 +41,7 @@ type Options struct {
 	Zone  string
 	// Namespace is where pods are taken from. Others that are bound to the Node, such as those of the cluster's DaemonSets, are left waiting.
 	Namespace string
-	Dir   string // pods' root folders and logs
+	Dir       string // pods' root folders and logs
 	// Pull writes the root folder of an image.
 	Pull func(ctx context.Context, reference, root string) (v1.Image, error)
 }

@@ -166,5 +166,5 @@ func user(pod *corev1.Pod, c *corev1.Container, ofImage string) (uid, gid uint32
 	if nonRoot && u == 0 {
 		return 0, 0, errors.New("the container would run as root, which its security context forbids")
 	}
-	return uint32(u), uint32(g), nil //nolint:gosec // parsed as 32 bits, or written by the API server's rules
+	return uint32(u), uint32(g), nil
 }

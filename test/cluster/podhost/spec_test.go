@@ -29,7 +29,9 @@ func TestEnvironmentIsWhatThePodSays(t *testing.T) {
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "keys", Namespace: "shop"}, Data: map[string][]byte{"a": []byte("secret")}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "config", Namespace: "shop"}, Data: map[string]string{"b": "plain"}},
 	)
-	from := func(name string, source corev1.EnvVarSource) corev1.EnvVar { return corev1.EnvVar{Name: name, ValueFrom: &source} }
+	from := func(name string, source corev1.EnvVarSource) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &source}
+	}
 	amountOf := func(name, divisor string) *corev1.ResourceFieldSelector {
 		return &corev1.ResourceFieldSelector{ContainerName: "main", Resource: name, Divisor: resource.MustParse(divisor)}
 	}

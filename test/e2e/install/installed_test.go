@@ -181,7 +181,9 @@ func (i *installed) available() {
 		if s.ObservedGeneration == d.Generation && s.UpdatedReplicas == *d.Spec.Replicas && s.AvailableReplicas == *d.Spec.Replicas && s.Replicas == *d.Spec.Replicas {
 			return ""
 		}
-		said := lo.Map(i.pods(), func(p corev1.Pod, _ int) string { return p.Name + " " + string(p.Status.Phase) + " " + p.Status.Message })
+		said := lo.Map(i.pods(), func(p corev1.Pod, _ int) string {
+			return p.Name + " " + string(p.Status.Phase) + " " + p.Status.Message
+		})
 		return fmt.Sprintf("%d of %d are updated, %d available: %s", s.UpdatedReplicas, s.Replicas, s.AvailableReplicas, strings.Join(said, "; "))
 	})
 }
