@@ -32,6 +32,16 @@ type Launches interface {
 	Record(nodeClass *v1alpha1.OciNodeClass, err error)
 }
 
+// Registrations knows whether the instances of classes become nodes; package registration does.
+type Registrations interface {
+	// Admit returns an error when nothing may be launched for the NodeClaim now.
+	Admit(nodeClass *v1alpha1.OciNodeClass, nodeClaim *karpv1.NodeClaim) error
+	// Ended is told that nothing was launched for a NodeClaim that was admitted.
+	Ended(nodeClass *v1alpha1.OciNodeClass, nodeClaim types.UID)
+	// MayReplace says whether a node may be replaced by one of another image now.
+	MayReplace(nodeClass *v1alpha1.OciNodeClass, nodeClaim types.UID, imageID string) bool
+}
+
 // Dependencies are what the adapter works with.
 type Dependencies struct {
 	Kube          client.Reader // NodeClasses and NodePools
@@ -41,6 +51,8 @@ type Dependencies struct {
 	Instances     instance.Provider
 	Inventory     inventory.Provider
 	Maintenance   maintenance.Policy
+	// Registrations may be nil: then every class is believed to become nodes.
+	Registrations Registrations
 }
 
 // CloudProvider is Karpenter core's view of Oracle Cloud.
@@ -52,13 +64,17 @@ type CloudProvider struct {
 	instances     instance.Provider
 	inventory     inventory.Provider
 	maintenance   maintenance.Policy
+	registrations Registrations
 }
 
 var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
 
 // New makes the adapter.
 func New(d Dependencies) *CloudProvider {
-	return &CloudProvider{kube: d.Kube, recorder: d.Recorder, launches: d.Launches, instanceTypes: d.InstanceTypes, instances: d.Instances, inventory: d.Inventory, maintenance: d.Maintenance}
+	return &CloudProvider{
+		kube: d.Kube, recorder: d.Recorder, launches: d.Launches, instanceTypes: d.InstanceTypes, instances: d.Instances, inventory: d.Inventory,
+		maintenance: d.Maintenance, registrations: d.Registrations,
+	}
 }
 
 // Create implements core's CloudProvider: it launches one instance and returns as soon as OCI has named it.
@@ -78,10 +94,18 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 	if err != nil {
 		return nil, fmt.Errorf("listing instance types: %w", err)
 	}
+	if c.registrations != nil {
+		if err := c.registrations.Admit(nodeClass, nodeClaim); err != nil {
+			return nil, cloudprovider.NewNodeClassNotReadyError(err)
+		}
+	}
 	// The launches of NodePools take turns at OCI's rate limit.
 	launched, err := c.instances.Launch(oci.WithFlow(ctx, nodeClaim.Labels[karpv1.NodePoolLabelKey]), instance.Request{NodeClass: nodeClass, NodeClaim: nodeClaim, NodePool: nodePool, Types: instanceTypes})
 	c.launches.Record(nodeClass, err)
 	if err != nil {
+		if c.registrations != nil {
+			c.registrations.Ended(nodeClass, nodeClaim.UID)
+		}
 		return nil, err
 	}
 	created := c.toNodeClaim(launched.Instance, launched.Candidate, nodeClass)

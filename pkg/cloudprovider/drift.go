@@ -15,8 +15,10 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/events"
+	"sigs.k8s.io/karpenter/pkg/scheduling"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 )
 
@@ -83,12 +85,21 @@ func (c *CloudProvider) IsDrifted(ctx context.Context, nodeClaim *karpv1.NodeCla
 		return "", err
 	}
 	for _, check := range driftChecks {
-		if d := check(nodeClaim, nodeClass); d != nil {
+		if d := check(nodeClaim, nodeClass); d != nil && c.mayReplace(nodeClaim, nodeClass, d) {
 			c.tellDrift(ctx, nodeClaim, d)
 			return d.reason, nil
 		}
 	}
 	return "", nil
+}
+
+// mayReplace keeps nodes for which a new image is the only drift until the first nodes of that image have registered.
+func (c *CloudProvider) mayReplace(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass, d *drift) bool {
+	if d.reason != DriftReasonImage || c.registrations == nil {
+		return true
+	}
+	next, found := image.ForInstanceType(nodeClass.Status.Images, scheduling.NewLabelRequirements(nodeClaim.Labels))
+	return !found || c.registrations.MayReplace(nodeClass, nodeClaim.UID, next.ID)
 }
 
 // tellDrift says what changed, once: core sets the Drifted condition and asks again every few minutes.

@@ -27,6 +27,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclaim"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclass"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/registration"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/repair"
 	"github.com/karpenter-oke/karpenter-oke/pkg/inspect"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
@@ -69,6 +70,7 @@ type Operator struct {
 	Network       network.Provider
 	Placement     placement.Provider
 	Launches      *nodeclass.LaunchOutcomes
+	Registrations *registration.Health
 	ClassStatus   *nodeclass.StatusController
 	Unavailable   *capacity.Unavailable
 	Reservations  *reservation.DefaultProvider
@@ -120,6 +122,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Network:       network.NewProvider(client, opts.CompartmentID),
 		Placement:     placement.NewProvider(client),
 		Launches:      nodeclass.NewLaunchOutcomes(core.Clock),
+		Registrations: registration.NewHealth(core.EventRecorder, core.Clock),
 		Learned:       learned.NewStore(core.Clock, learned.DefaultTTL),
 		Breaker:       breaker.New(),
 		loops:         &loops{clock: core.Clock, leads: func() bool { return closed(core.Elected()) }},
@@ -150,7 +153,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	op.readTenancy(ctx, opts.CompartmentID)
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: core.GetClient(), OCI: client, Cluster: op.Cluster, Images: op.Images, Network: op.Network, Placement: op.Placement,
-		Bootstrap: instance.BootstrapCheck{Cluster: op.Cluster}, Launches: op.Launches, CompartmentID: opts.CompartmentID, Clock: core.Clock,
+		Bootstrap: instance.BootstrapCheck{Cluster: op.Cluster}, Launches: op.Launches, Registrations: op.Registrations, CompartmentID: opts.CompartmentID, Clock: core.Clock,
 	})
 	return op, op.makeProviders(opts)
 }
@@ -216,6 +219,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
 		Maintenance: o.maintenancePolicy(),
+		Registrations: o.Registrations,
 	})
 	return nil
 }
@@ -233,8 +237,9 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		nodeclass.NewNodesController(o.GetClient()),
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
-		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock),
+		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock).Explaining(o.Registrations.Explain),
 		repair.NewResetController(o.GetClient(), o.EventRecorder, o.Inventory, o.Instances, o.Clock),
+		registration.NewClaimsController(o.GetClient(), o.Registrations, o.Clock),
 		nodeclaim.NewLabelsController(o.GetClient()),
 		nodeclaim.NewReservationController(o.GetClient(), o.EventRecorder, o.Inventory),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),

@@ -28,6 +28,9 @@ const (
 	// ConditionTypeLaunchAuthorized: the last launch was not refused for want of a right. The message of False is the policy
 	// statement that is missing.
 	ConditionTypeLaunchAuthorized = "LaunchAuthorized"
+	// ConditionTypeNodesRegister: the last instances became nodes. False stops launches for a while, and then allows one that tries;
+	// the message says what the instances were seen to fail at. Owns status.heldImages.
+	ConditionTypeNodesRegister = "NodesRegister"
 	// ConditionTypeInterruptionStreamReadable: the stream that announces preemptions and maintenance can be read. Ready does not wait for
 	// it: nodes are launched all the same. It is the same on every class, and absent when no stream is configured.
 	ConditionTypeInterruptionStreamReadable = "InterruptionStreamReadable"
@@ -52,6 +55,7 @@ var ReadyConditionTypes = []string{
 	ConditionTypePlacementReady,
 	ConditionTypeBootstrapReady,
 	ConditionTypeLaunchAuthorized,
+	ConditionTypeNodesRegister,
 }
 
 // StatusConditions gives access to the conditions; Ready is the root that follows the others.

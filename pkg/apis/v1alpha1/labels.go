@@ -90,6 +90,9 @@ const (
 	// AnnotationNodeClassHash and AnnotationNodeClassHashVersion record the node class that a NodeClaim was launched from.
 	AnnotationNodeClassHash        = Group + "/ocinodeclass-hash"
 	AnnotationNodeClassHashVersion = Group + "/ocinodeclass-hash-version"
+	// AnnotationAdoptImage on an OciNodeClass names images, by OCID or name and separated by commas, that the class may use although nodes
+	// of theirs did not register.
+	AnnotationAdoptImage = Group + "/adopt-image"
 )
 
 // Annotations of a NodeClaim that record how its instance was launched, so that drift is found without a call.

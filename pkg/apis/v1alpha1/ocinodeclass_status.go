@@ -12,6 +12,9 @@ type OciNodeClassStatus struct {
 	// images are the images that nodes use, one for each architecture and GPU build.
 	// +optional
 	Images []Image `json:"images,omitempty"`
+	// heldImages are images that are not used, because their nodes did not register while those of another image do.
+	// +optional
+	HeldImages []HeldImage `json:"heldImages,omitempty"`
 	// subnets are the subnets that nodes are placed in.
 	// +optional
 	Subnets []Subnet `json:"subnets,omitempty"`
@@ -87,6 +90,16 @@ type ImageSuccessor struct {
 	// adoptAfter is when the image replaces the one in use; empty with imagePolicy Pinned.
 	// +optional
 	AdoptAfter *metav1.Time `json:"adoptAfter,omitempty"`
+}
+
+// HeldImage is an image that the class went back from. A newer image takes its place in due course; the annotation
+// karpenter.k8s.oracle/adopt-image of the class tries this one again.
+type HeldImage struct {
+	// id is the OCID of the image.
+	ID string `json:"id"`
+	// name is its display name.
+	// +optional
+	Name string `json:"name,omitempty"`
 }
 
 // Subnet is a subnet that a selector term resolved to.

@@ -12,6 +12,7 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -67,6 +68,12 @@ func NewLaunchWatchController(kube client.Client, recorder events.Recorder, inv 
 		kube: kube, recorder: recorder, inventory: inv, api: api, unavailable: unavailable,
 		requests: newLaunchRequests(api, clk), consoles: newConsoles(api, recorder, clk),
 	}
+}
+
+// Explaining has the controller tell, besides in events, why an instance probably does not become a node.
+func (c *LaunchWatchController) Explaining(explain func(claim types.UID, why string)) *LaunchWatchController {
+	c.consoles.explain = explain
+	return c
 }
 
 // Name is the controller's name in logs and metrics.

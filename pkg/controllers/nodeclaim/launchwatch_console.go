@@ -1,6 +1,7 @@
 package nodeclaim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -9,7 +10,9 @@ import (
 	"unicode"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
+	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -30,7 +33,7 @@ const (
 	// consolePerPool is how long a NodePool's one look serves all its nodes: a hundred that fail alike need no hundred captures.
 	consolePerPool = 10 * time.Minute
 	// tailBytes is how much of the end is shown; an event's message has room for 1,024.
-	tailBytes = 600
+	tailBytes = 450
 )
 
 // ConsoleAPI reads what an instance wrote to its serial console. It needs the right to manage console-histories.
@@ -47,19 +50,22 @@ type consoles struct {
 	api          ConsoleAPI
 	recorder     events.Recorder
 	clock        clock.Clock
-	told         sets.Set[string]     // UIDs of NodeClaims
-	captures     map[string]capture   // under way, by NodeClaim UID
-	pools        map[string]time.Time // when a NodePool's last capture began
+	explain      func(claim types.UID, why string) // may be nil
+	told         sets.Set[string]                  // UIDs of NodeClaims
+	captures     map[string]capture                // under way, by NodeClaim UID
+	pools        map[string]time.Time              // when a NodePool's last capture began
+	reasons      map[string]string                 // what a NodePool's last console showed
 	refusedUntil time.Time
 }
 
 type capture struct {
-	id           string
+	id, pool     string
 	began, asked time.Time
 }
 
 func newConsoles(api ConsoleAPI, recorder events.Recorder, clk clock.Clock) *consoles {
-	return &consoles{api: api, recorder: recorder, clock: clk, told: sets.New[string](), captures: map[string]capture{}, pools: map[string]time.Time{}}
+	return &consoles{api: api, recorder: recorder, clock: clk, told: sets.New[string](), captures: map[string]capture{},
+		pools: map[string]time.Time{}, reasons: map[string]string{}}
 }
 
 // look goes one step further with each launch.
@@ -86,6 +92,7 @@ func (c *consoles) look(ctx context.Context, launches []launch) {
 	for pool, at := range c.pools {
 		if c.clock.Since(at) > consolePerPool {
 			delete(c.pools, pool)
+			delete(c.reasons, pool)
 		}
 	}
 }
@@ -105,6 +112,8 @@ func (c *consoles) begin(ctx context.Context, l launch) {
 	case now.Before(c.refusedUntil):
 		c.tell(ctx, l, "the controller may not read its console (manage console-histories)")
 		return
+	case lately && lo.ContainsBy(lo.Values(c.captures), func(under capture) bool { return under.pool == pool }):
+		return // what it shows explains this one as well
 	case lately:
 		c.tell(ctx, l, "an event of another NodeClaim of this NodePool shows the end of its console")
 		return
@@ -115,7 +124,7 @@ func (c *consoles) begin(ctx context.Context, l launch) {
 		return
 	}
 	c.pools[pool] = now
-	c.captures[string(l.claim.UID)] = capture{id: oci.Value(history.Id), began: now, asked: now}
+	c.captures[string(l.claim.UID)] = capture{id: oci.Value(history.Id), pool: pool, began: now, asked: now}
 }
 
 func (c *consoles) follow(ctx context.Context, l launch, under capture) {
@@ -133,6 +142,7 @@ func (c *consoles) follow(ctx context.Context, l launch, under capture) {
 		if text, err := c.api.ConsoleHistoryContent(ctx, under.id); err != nil {
 			c.failed(ctx, l, err)
 		} else {
+			c.reasons[l.claim.Labels[karpv1.NodePoolLabelKey]] = reasonIn(text)
 			c.tell(ctx, l, "its console ends with:\n"+tail(text))
 		}
 	case history.LifecycleState == core.ConsoleHistoryLifecycleStateFailed, now.Sub(under.began) > captureLimit:
@@ -155,11 +165,15 @@ func (c *consoles) failed(ctx context.Context, l launch, err error) {
 
 func (c *consoles) tell(ctx context.Context, l launch, console string) {
 	c.told.Insert(string(l.claim.UID))
-	log.FromContext(ctx).Info("instance runs and has not become a node", "NodeClaim", klog.KObj(l.claim), "instance", l.instance.ID, "console", console)
+	why := cmp.Or(c.reasons[l.claim.Labels[karpv1.NodePoolLabelKey]], usualReasons)
+	if c.explain != nil {
+		c.explain(l.claim.UID, why)
+	}
+	log.FromContext(ctx).Info("instance runs and has not become a node", "NodeClaim", klog.KObj(l.claim), "instance", l.instance.ID, "reason", why, "console", console)
 	c.recorder.Publish(events.Event{
 		InvolvedObject: l.claim, Type: corev1.EventTypeWarning, Reason: "NodeNotRegistered",
-		Message: fmt.Sprintf("Instance %s runs and has not become a node after %d minutes; Karpenter replaces it after 15; %s",
-			l.instance.ID, int(consoleAfter.Minutes()), console),
+		Message: fmt.Sprintf("Instance %s runs and has not become a node after %d minutes; Karpenter replaces it after 15: %s; %s",
+			l.instance.ID, int(consoleAfter.Minutes()), why, console),
 		DedupeValues: []string{string(l.claim.UID)},
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
@@ -31,13 +32,14 @@ type late struct {
 	inv         *inventory.DefaultProvider
 	unavailable *capacity.Unavailable
 	recorder    *test.EventRecorder
+	explained   map[types.UID]string
 	watch       *LaunchWatchController
 }
 
 // newLate is a region where an instance takes a minute to start and to end.
 func newLate(t *testing.T, options ocisim.Options) *late {
 	t.Helper()
-	l := &late{t: t, clock: testclock.NewFakeClock(noon), kube: newKube(pool()), recorder: test.NewEventRecorder()}
+	l := &late{t: t, clock: testclock.NewFakeClock(noon), kube: newKube(pool()), recorder: test.NewEventRecorder(), explained: map[types.UID]string{}}
 	options.Clock, options.ProvisioningDelay, options.TerminationDelay = l.clock, time.Minute, time.Minute
 	l.Region = ocitest.Start(t, options)
 	l.restart()
@@ -48,7 +50,8 @@ func newLate(t *testing.T, options ocisim.Options) *late {
 func (l *late) restart() {
 	l.inv = inventory.NewProvider(l.Client, inventory.OneCompartment(l.World.CompartmentID), l.World.ClusterID, l.clock)
 	l.unavailable = capacity.NewUnavailable(l.clock)
-	l.watch = NewLaunchWatchController(l.kube, l.recorder, l.inv, l.Client, l.unavailable, l.clock)
+	l.watch = NewLaunchWatchController(l.kube, l.recorder, l.inv, l.Client, l.unavailable, l.clock).
+		Explaining(func(claim types.UID, why string) { l.explained[claim] = why })
 }
 
 // start launches an instance for a NodeClaim, as Create does, and records it.
@@ -221,6 +224,8 @@ func TestTheConsoleOfAnInstanceThatNeverRegistersIsShownOnce(t *testing.T) {
 	shown, _ := lo.Find(messages, func(m string) bool { return strings.Contains(m, first) })
 	require.Contains(t, shown, "NodeNotRegistered: ")
 	require.Contains(t, shown, "[ FAILED ] cloud-init: no route to 10.0.0.14")
+	require.Contains(t, shown, network)
+	require.Contains(t, l.explained["uid-b"], network, "what one console shows explains its NodePool's others")
 	require.NotContains(t, shown, "\x1b")
 	require.Less(t, len(shown), 1024, "an event takes no more")
 	require.Equal(t, 1, lo.CountBy(messages, func(m string) bool { return strings.Contains(m, "another NodeClaim of this NodePool") }))
@@ -243,6 +248,7 @@ func TestWithoutRightsToConsolesTheEventSaysSo(t *testing.T) {
 		require.Contains(t, message, "may not read its console (manage console-histories)")
 	}
 	require.Equal(t, 1, l.calls("CaptureConsoleHistory"), "it is not asked again")
+	require.Equal(t, usualReasons, l.explained["uid-a"])
 }
 
 func TestTheTailOfAConsole(t *testing.T) {
@@ -257,5 +263,30 @@ func TestTheTailOfAConsole(t *testing.T) {
 		{"a line that is too long is left out before others", long + "\nend", "end"},
 	} {
 		t.Run(tc.says, func(t *testing.T) { require.Equal(t, tc.want, tail(tc.text)) })
+	}
+}
+
+func TestAConsoleTellsWhyAnInstanceDoesNotJoin(t *testing.T) {
+	for _, c := range []struct{ name, console, want string }{
+		{"an image without OKE's programs", "bash: line 3: oke-install.sh: command not found", "carries none of OKE's programs"},
+		{"metadata out of reach", "curl: (28) Failed to connect to 169.254.169.254 port 80: Connection timed out", "could not read its metadata"},
+		{"another authority", "kubelet: unable to register node: x509: certificate signed by unknown authority", "does not trust the API server"},
+		{"no right to join", `kubelet[812]: E1101 Unable to register node with API server: Unauthorized`, "{CLUSTER_JOIN}"},
+		{"the agent says it openly", "oke-node-agent: caller lacks CLUSTER_JOIN", "{CLUSTER_JOIN}"},
+		{"no way to the API server", "kubelet: unable to register node with API server: dial tcp 10.0.0.14:6443: i/o timeout", "route table"},
+		{"names", "curl: (6) Could not resolve host: objectstorage.us-phoenix-1.oraclecloud.com", "DNS resolver"},
+		{"a kubelet that does not start", "kubelet: E1101 failed to parse kubelet flag: unknown flag: --nope", "kubeletConfig"},
+		{"a full disk", "write /var/lib/containers/x: no space left on device", "bootVolumeSizeInGBs"},
+		{"the first cause goes first", "oke-install.sh: command not found\nkubelet: dial tcp 10.0.0.14:6443: i/o timeout", "carries none of OKE's programs"},
+		{"a container runtime that restarts is no cause", "dial unix /run/crio/crio.sock: connect: connection refused", ""},
+		{"a boot that went well", "[    0.000000] Linux version 5.15.0\nnode login: ", ""},
+		{"nothing", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := reasonIn(c.console)
+			require.Contains(t, got, c.want)
+			require.Equal(t, c.want == "", got == "", got)
+			require.Less(t, len(got), 260, "an event has room for the console as well")
+		})
 	}
 }

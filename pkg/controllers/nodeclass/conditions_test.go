@@ -113,11 +113,11 @@ func TestTheClassIsResolvedAgainWhenAnImageHasSoaked(t *testing.T) {
 	})
 	require.Equal(t, used, s.class.Status.Images[0].ID)
 	require.Equal(t, id, s.class.Status.Images[0].Successor.ID)
-	require.LessOrEqual(t, s.status.wait(s.class), 3*time.Minute+20*time.Second)
+	require.LessOrEqual(t, s.status.wait(s.class, 0), 3*time.Minute+20*time.Second)
 	s.clock.Step(4 * time.Minute)
 	s.reconcile()
 	require.Equal(t, id, s.class.Status.Images[0].ID)
-	require.GreaterOrEqual(t, s.status.wait(s.class), revalidateAfter)
+	require.GreaterOrEqual(t, s.status.wait(s.class, 0), revalidateAfter)
 }
 
 func TestAnImageThatIsNotFoundAnyMoreStaysInTheStatus(t *testing.T) {

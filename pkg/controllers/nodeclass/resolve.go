@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
+	"unicode"
 
+	"github.com/samber/lo"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
@@ -93,14 +97,42 @@ func (c *StatusController) resolveImages(ctx context.Context, nodeClass *v1alpha
 	if err := checkImageFamily(nodeClass); err != nil {
 		return "", err
 	}
+	held := c.heldImages(nodeClass)
 	images, err := c.Images.Resolve(ctx, image.Query{
 		Terms: nodeClass.Spec.ImageSelector, ControlPlane: current.Version, InUse: nodeClass.Status.Images,
 		Adoption: nodeClass.ImageAdoption(), Soak: nodeClass.ImageSoak(),
+		Held: lo.Map(held, func(i v1alpha1.HeldImage, _ int) string { return i.ID }),
 	})
 	if err == nil {
-		nodeClass.Status.Images = images
+		nodeClass.Status.Images, nodeClass.Status.HeldImages = images, held
 	}
 	return "", err
+}
+
+// maxHeldImages bounds status.heldImages; those that have been there longest go first, and are published long since.
+const maxHeldImages = 10
+
+// heldImages are the images that the class is not to use: those that it went back from before and those whose nodes do not register, but
+// none that its annotation names.
+func (c *StatusController) heldImages(nodeClass *v1alpha1.OciNodeClass) []v1alpha1.HeldImage {
+	held := slices.Clone(nodeClass.Status.HeldImages)
+	if c.Registrations != nil {
+		for _, id := range c.Registrations.FailedImages(nodeClass) {
+			used, _ := lo.Find(nodeClass.Status.Images, func(i v1alpha1.Image) bool { return i.ID == id })
+			if !slices.ContainsFunc(held, func(i v1alpha1.HeldImage) bool { return i.ID == id }) {
+				held = append(held, v1alpha1.HeldImage{ID: id, Name: used.Name})
+			}
+		}
+	}
+	wanted := strings.FieldsFunc(nodeClass.Annotations[v1alpha1.AnnotationAdoptImage], func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	held = slices.DeleteFunc(held, func(i v1alpha1.HeldImage) bool {
+		excused := slices.Contains(wanted, i.ID) || (i.Name != "" && slices.Contains(wanted, i.Name))
+		if excused && c.Registrations != nil {
+			c.Registrations.Excuse(nodeClass, i.ID)
+		}
+		return excused
+	})
+	return orNil(held[max(0, len(held)-maxHeldImages):])
 }
 
 // checkImageFamily refuses OKE images of one operating system that would be started like the other: such nodes never join.

@@ -17,9 +17,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
@@ -57,6 +60,19 @@ type BootstrapChecker interface {
 	Check(nodeClass *v1alpha1.OciNodeClass) error
 }
 
+// Registrations knows whether the instances of classes become nodes; package registration does.
+type Registrations interface {
+	// Apply sets the condition NodesRegister and returns when it will change by itself; 0 when it will not.
+	Apply(nodeClass *v1alpha1.OciNodeClass) time.Duration
+	// FailedImages are the OCIDs of images whose nodes do not register while those of others do; Excuse forgets that of one.
+	FailedImages(nodeClass *v1alpha1.OciNodeClass) []string
+	Excuse(nodeClass *v1alpha1.OciNodeClass, imageID string)
+	// Forget drops a class that is being deleted.
+	Forget(nodeClass *v1alpha1.OciNodeClass)
+	// Changed tells of classes that are to be looked at without delay.
+	Changed() <-chan event.GenericEvent
+}
+
 // Dependencies are what a StatusController works with.
 type Dependencies struct {
 	Kube      client.Client
@@ -67,6 +83,8 @@ type Dependencies struct {
 	Placement placement.Provider
 	Bootstrap BootstrapChecker // nil checks nothing
 	Launches  *LaunchOutcomes
+	// Registrations may be nil: then every class is believed to become nodes.
+	Registrations Registrations
 	// CompartmentID is where instances of classes are launched that name no compartment.
 	CompartmentID string
 	Clock         clock.PassiveClock
@@ -84,9 +102,13 @@ func (c *StatusController) Name() string { return "nodeclass.status" }
 
 // Register adds the controller to a manager. What launches say about rights is written by the LaunchesController as well, without delay.
 func (c *StatusController) Register(_ context.Context, m manager.Manager) error {
-	return controllerruntime.NewControllerManagedBy(m).
+	b := controllerruntime.NewControllerManagedBy(m).
 		Named(c.Name()).
-		For(&v1alpha1.OciNodeClass{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.OciNodeClass{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})))
+	if c.Registrations != nil {
+		b = b.WatchesRawSource(source.Channel(c.Registrations.Changed(), &handler.EnqueueRequestForObject{}))
+	}
+	return b.
 		WithOptions(controller.Options{MaxConcurrentReconciles: classesAtOnce, ReconciliationTimeout: reconcileTimeout}).
 		Complete(reconcile.AsReconciler(m.GetClient(), c))
 }
@@ -95,12 +117,15 @@ func (c *StatusController) Register(_ context.Context, m manager.Manager) error 
 func (c *StatusController) Reconcile(ctx context.Context, nodeClass *v1alpha1.OciNodeClass) (reconcile.Result, error) {
 	if !nodeClass.DeletionTimestamp.IsZero() {
 		c.Launches.forget(nodeClass.UID)
+		if c.Registrations != nil {
+			c.Registrations.Forget(nodeClass)
+		}
 		return reconcile.Result{}, nil
 	}
 	stored := nodeClass.DeepCopy()
 	if controllerutil.AddFinalizer(nodeClass, v1alpha1.TerminationFinalizer) {
 		if err := c.Kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return again(err)
+			return retry(err)
 		}
 		stored = nodeClass.DeepCopy()
 	}
@@ -112,32 +137,46 @@ func (c *StatusController) Reconcile(ctx context.Context, nodeClass *v1alpha1.Oc
 		c.apply(ctx, nodeClass, sub, current)
 	}
 	c.applyLaunches(nodeClass)
+	again := c.applyRegistrations(nodeClass)
 	if !equality.Semantic.DeepEqual(stored.Status, nodeClass.Status) {
 		logChange(ctx, stored, nodeClass)
 		// The lock keeps a resolution that began before another's end from overwriting it.
 		if err := c.Kube.Status().Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return again(err)
+			return retry(err)
 		}
 	}
-	return reconcile.Result{RequeueAfter: c.wait(nodeClass)}, nil
+	return reconcile.Result{RequeueAfter: c.wait(nodeClass, again)}, nil
 }
 
-// again resolves the class anew when somebody else wrote it meanwhile; a class that is gone needs nothing more.
-func again(err error) (reconcile.Result, error) {
+// applyRegistrations sets NodesRegister and returns when it is to be set anew; 0 when nothing is known of that.
+func (c *StatusController) applyRegistrations(nodeClass *v1alpha1.OciNodeClass) time.Duration {
+	if c.Registrations == nil {
+		nodeClass.StatusConditions().SetTrue(v1alpha1.ConditionTypeNodesRegister)
+		return 0
+	}
+	return c.Registrations.Apply(nodeClass)
+}
+
+// retry resolves the class anew when somebody else wrote it meanwhile; a class that is gone needs nothing more.
+func retry(err error) (reconcile.Result, error) {
 	if apierrors.IsConflict(err) {
 		return reconcile.Result{RequeueAfter: jitter(conflictAfter)}, nil
 	}
 	return reconcile.Result{}, client.IgnoreNotFound(err)
 }
 
-// wait is how long the class is left alone: until an image has soaked or a refused launch may be tried again, if that is sooner.
-func (c *StatusController) wait(nodeClass *v1alpha1.OciNodeClass) time.Duration {
+// wait is how long the class is left alone: until an image has soaked, a refused launch may be tried again, or again is over, if that is
+// sooner. 0 for again is never.
+func (c *StatusController) wait(nodeClass *v1alpha1.OciNodeClass, again time.Duration) time.Duration {
 	wait := revalidateAfter
 	if !nodeClass.StatusConditions().Root().IsTrue() {
 		wait = retryAfter
 	}
 	if nodeClass.StatusConditions().Get(v1alpha1.ConditionTypeCapacityReservationsReady).IsFalse() {
 		wait = min(wait, reservationsAfter)
+	}
+	if again > 0 {
+		wait = min(wait, again)
 	}
 	now := c.Clock.Now()
 	for _, i := range nodeClass.Status.Images {

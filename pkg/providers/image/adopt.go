@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
@@ -33,12 +34,15 @@ func newestFirst(a, b build) int {
 }
 
 // adopt decides which of the images of one variant is used. builds are ordered newest first and not empty. The image in use is
-// never exchanged for an older one while it can be used, so the choice only ever moves forward:
+// never exchanged for an older one while it can be used and is not held back, so the choice only ever moves forward:
 //   - nothing in use and a new class: the newest, at once
 //   - nothing of the variant can be used any more: the newest that has soaked, else the newest
 //   - Pinned: the one in use
 //   - Automatic: the newest that has soaked, or else the one in use
 func adopt(builds []build, q Query, now time.Time) v1alpha1.Image {
+	if free := lo.Reject(builds, func(b build, _ int) bool { return slices.Contains(q.Held, b.id()) }); len(free) > 0 && q.Adoption != v1alpha1.ImageAdoptionPinned {
+		builds = free
+	}
 	soaked := func(b build) bool { return !b.created().Add(q.Soak).After(now) }
 	used := slices.IndexFunc(builds, func(b build) bool {
 		return slices.ContainsFunc(q.InUse, func(i v1alpha1.Image) bool { return i.ID == b.id() })

@@ -170,3 +170,38 @@ func TestTheChoiceDoesNotDependOnTheOrderOfTheList(t *testing.T) {
 		}
 	}
 }
+
+func TestAHeldImageIsGoneBackFromAndNotAdopted(t *testing.T) {
+	r := newRegion(t)
+	first := r.publish(1)
+	require.Equal(t, first, r.resolve().ID)
+	r.clock.Step(time.Hour)
+	second := r.publish(2)
+	r.clock.Step(25 * time.Hour)
+	require.Equal(t, second, r.resolve().ID)
+
+	r.query.Held = []string{second}
+	image := r.resolve()
+	require.Equal(t, first, image.ID, "the class goes back")
+	require.Nil(t, image.Successor, "and waits for nothing")
+	require.Equal(t, first, r.resolve().ID)
+
+	third := r.publish(3)
+	require.Equal(t, third, r.resolve().Successor.ID, "an image after it has its chance")
+	r.clock.Step(25 * time.Hour)
+	require.Equal(t, third, r.resolve().ID)
+
+	r.query.Terms, r.query.Held = []v1alpha1.ImageSelectorTerm{{ID: second}}, []string{second}
+	require.Equal(t, second, r.resolve().ID, "a class without another image uses the one it has")
+}
+
+func TestAPinnedClassDoesNotMoveForAHeldImage(t *testing.T) {
+	r := newRegion(t)
+	r.query.Adoption = v1alpha1.ImageAdoptionPinned
+	r.publish(1)
+	r.clock.Step(time.Hour)
+	second := r.publish(2)
+	require.Equal(t, second, r.resolve().ID)
+	r.query.Held = []string{second}
+	require.Equal(t, second, r.resolve().ID)
+}

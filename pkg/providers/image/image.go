@@ -38,6 +38,9 @@ type Query struct {
 	// Adoption and Soak say when a newer image takes the place of one in use.
 	Adoption v1alpha1.ImageAdoption
 	Soak     time.Duration
+	// Held are OCIDs of images that are not adopted, and that are gone back from, while there is another of their variant. Pinned
+	// classes stay where they are all the same.
+	Held []string
 }
 
 // Provider resolves image selectors.
