@@ -218,7 +218,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		})
 	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
-		Maintenance: o.maintenancePolicy(),
+		Maintenance:   o.maintenancePolicy(),
 		Registrations: o.Registrations,
 	})
 	return nil
