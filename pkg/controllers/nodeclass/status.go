@@ -125,7 +125,7 @@ func (c *StatusController) Reconcile(ctx context.Context, nodeClass *v1alpha1.Oc
 	stored := nodeClass.DeepCopy()
 	if controllerutil.AddFinalizer(nodeClass, v1alpha1.TerminationFinalizer) {
 		if err := c.Kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return retry(err)
+			return again(err)
 		}
 		stored = nodeClass.DeepCopy()
 	}
@@ -137,15 +137,15 @@ func (c *StatusController) Reconcile(ctx context.Context, nodeClass *v1alpha1.Oc
 		c.apply(ctx, nodeClass, sub, current)
 	}
 	c.applyLaunches(nodeClass)
-	again := c.applyRegistrations(nodeClass)
+	due := c.applyRegistrations(nodeClass)
 	if !equality.Semantic.DeepEqual(stored.Status, nodeClass.Status) {
 		logChange(ctx, stored, nodeClass)
 		// The lock keeps a resolution that began before another's end from overwriting it.
 		if err := c.Kube.Status().Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return retry(err)
+			return again(err)
 		}
 	}
-	return reconcile.Result{RequeueAfter: c.wait(nodeClass, again)}, nil
+	return reconcile.Result{RequeueAfter: c.wait(nodeClass, due)}, nil
 }
 
 // applyRegistrations sets NodesRegister and returns when it is to be set anew; 0 when nothing is known of that.
@@ -157,17 +157,17 @@ func (c *StatusController) applyRegistrations(nodeClass *v1alpha1.OciNodeClass) 
 	return c.Registrations.Apply(nodeClass)
 }
 
-// retry resolves the class anew when somebody else wrote it meanwhile; a class that is gone needs nothing more.
-func retry(err error) (reconcile.Result, error) {
+// again resolves the class anew when somebody else wrote it meanwhile; a class that is gone needs nothing more.
+func again(err error) (reconcile.Result, error) {
 	if apierrors.IsConflict(err) {
 		return reconcile.Result{RequeueAfter: jitter(conflictAfter)}, nil
 	}
 	return reconcile.Result{}, client.IgnoreNotFound(err)
 }
 
-// wait is how long the class is left alone: until an image has soaked, a refused launch may be tried again, or again is over, if that is
-// sooner. 0 for again is never.
-func (c *StatusController) wait(nodeClass *v1alpha1.OciNodeClass, again time.Duration) time.Duration {
+// wait is how long the class is left alone: until an image has soaked, a refused launch may be tried again, or something else is due, if that
+// is sooner; 0 is never.
+func (c *StatusController) wait(nodeClass *v1alpha1.OciNodeClass, due time.Duration) time.Duration {
 	wait := revalidateAfter
 	if !nodeClass.StatusConditions().Root().IsTrue() {
 		wait = retryAfter
@@ -175,8 +175,8 @@ func (c *StatusController) wait(nodeClass *v1alpha1.OciNodeClass, again time.Dur
 	if nodeClass.StatusConditions().Get(v1alpha1.ConditionTypeCapacityReservationsReady).IsFalse() {
 		wait = min(wait, reservationsAfter)
 	}
-	if again > 0 {
-		wait = min(wait, again)
+	if due > 0 {
+		wait = min(wait, due)
 	}
 	now := c.Clock.Now()
 	for _, i := range nodeClass.Status.Images {
