@@ -112,7 +112,7 @@ func (d definition) check(t *testing.T, object map[string]any) error {
 // TestEveryManifestOfThePagesIsValid checks every YAML block: objects as the API server would, the chart's values against its defaults,
 // and parts of a pod's spec as such.
 func TestEveryManifestOfThePagesIsValid(t *testing.T) {
-	defined, values := definitions(t), chartValues(t)
+	defined, values := definitions(t), readYAML(t, "charts/karpenter-oke/values.yaml")
 	strict := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 	checked := 0
 	for _, page := range pages(t) {
@@ -204,10 +204,10 @@ func numbers(value any) any {
 	return value
 }
 
-func chartValues(t *testing.T) map[string]any {
+func readYAML(t *testing.T, path string) map[string]any {
 	t.Helper()
 	out := map[string]any{}
-	require.NoError(t, yaml.Unmarshal([]byte(readFile(t, "charts/karpenter-oke/values.yaml")), &out))
+	require.NoError(t, yaml.Unmarshal([]byte(readFile(t, path)), &out))
 	return out
 }
 

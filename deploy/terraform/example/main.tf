@@ -17,7 +17,7 @@ module "iam" {
   cluster_id             = var.cluster_id
   cluster_compartment_id = var.cluster_compartment_id
   node_compartment_id    = var.node_compartment_id
-  features               = ["security-groups", "limits", "capacity-reports", "addresses", "interruptions"]
+  features               = ["security-groups", "limits", "capacity-reports", "addresses", "maintenance", "interruptions"]
 }
 
 module "interruptions" {

@@ -56,7 +56,7 @@ func Serve(client kubernetes.Interface, clk clock.PassiveClock, of func(pod *cor
 		return nil, fmt.Errorf("listening for requests of resource metrics: %w", err)
 	}
 	k := &Kubelets{client: client, clock: clk, of: of, seconds: map[types.UID]*counter{}}
-	k.port = int32(listener.Addr().(*net.TCPAddr).Port) //nolint:gosec // a port fits
+	k.port = int32(listener.Addr().(*net.TCPAddr).Port)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /nodes/{node}/metrics/resource", k.answer)
 	k.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}

@@ -99,3 +99,86 @@ func Anchors(page string) map[string]bool {
 	}
 	return out
 }
+
+// Command is a command line of a page, words split at blanks, without what is piped on, redirected or commented.
+type Command struct {
+	Words []string
+	Line  int // from 1
+}
+
+var span = regexp.MustCompile("`([^`]+)`")
+
+// Commands are the command lines of a page: those of blocks in sh, bash and console (there behind "$ ") or in no language, and code
+// within lines that begins with a program of several words.
+func Commands(page string) []Command {
+	var out []Command
+	for _, b := range Blocks(page) {
+		switch b.Language {
+		case "sh", "bash", "console", "":
+			out = append(out, commandsOf(b)...)
+		}
+	}
+	fenced := false
+	for i, line := range strings.Split(page, "\n") {
+		if fence.MatchString(line) {
+			fenced = !fenced
+			continue
+		}
+		if fenced {
+			continue
+		}
+		for _, m := range span.FindAllStringSubmatch(line, -1) {
+			if words := wordsOf(m[1]); len(words) > 1 {
+				out = append(out, Command{Words: words, Line: i + 1})
+			}
+		}
+	}
+	return out
+}
+
+func commandsOf(b Block) []Command {
+	var out []Command
+	joined, start := "", 0
+	for i, line := range strings.Split(b.Text, "\n") {
+		line = strings.TrimSpace(line)
+		if joined == "" {
+			start = b.Line + i
+			if b.Language == "console" {
+				prompt, found := strings.CutPrefix(line, "$ ")
+				if !found {
+					continue
+				}
+				line = prompt
+			}
+		}
+		more, goesOn := strings.CutSuffix(line, `\`)
+		joined += more
+		if goesOn {
+			continue
+		}
+		for _, part := range strings.Split(joined, " | ") {
+			if words := wordsOf(part); len(words) > 0 {
+				out = append(out, Command{Words: words, Line: start})
+			}
+		}
+		joined = ""
+	}
+	return out
+}
+
+// wordsOf leaves out variables that are set before a program.
+func wordsOf(line string) []string {
+	words := strings.Fields(line)
+	for i, word := range words {
+		if word == "#" || word == ">" || word == "|" || word == "&&" {
+			words = words[:i]
+			break
+		}
+	}
+	for len(words) > 0 && assignment.MatchString(words[0]) {
+		words = words[1:]
+	}
+	return words
+}
+
+var assignment = regexp.MustCompile(`^[A-Z_]+=`)

@@ -17,3 +17,11 @@ func TestLinksAndAnchorsOfAPage(t *testing.T) {
 	require.Equal(t, []Link{{"b.md", 1}, {"c.md#d", 13}, {"e.svg", 13}}, Links(page))
 	require.Equal(t, map[string]bool{"a-page-of-x": true, "bad-input-why": true}, Anchors(page))
 }
+
+func TestCommandsOfAPage(t *testing.T) {
+	const page = "Say `kubectl get pods`, not `pods`.\n\n```console\n$ A=1 make up   # now\nmade\n$ kubectl get x -o yaml | \\\n  kubectl tool -f - > y\n```\n\n```yaml\nmake: it\n```\n"
+	require.Equal(t, []Command{
+		{[]string{"make", "up"}, 4}, {[]string{"kubectl", "get", "x", "-o", "yaml"}, 6}, {[]string{"kubectl", "tool", "-f", "-"}, 6},
+		{[]string{"kubectl", "get", "pods"}, 1},
+	}, Commands(page))
+}

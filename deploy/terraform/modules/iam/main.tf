@@ -56,6 +56,9 @@ locals {
       { right = "read streams", in = "stream" },
       { right = "use stream-pull", in = "stream" },
     ]
+    maintenance = [
+      { right = "{INSTANCE_MAINTENANCE_EVENT_INSPECT}", in = "nodes" },
+    ]
     capacity-reservations = [
       { right = "use compute-capacity-reservations", in = "nodes" },
     ]

@@ -57,12 +57,12 @@ variable "service_account" {
 variable "features" {
   description = "Optional features to grant rights for, by the names that docs/iam.md has for them."
   type        = set(string)
-  default     = ["security-groups", "limits", "capacity-reports", "addresses"]
+  default     = ["security-groups", "limits", "capacity-reports", "addresses", "maintenance"]
 
   validation {
     condition = length(setsubtract(var.features, [
       "security-groups", "block-devices", "limits", "capacity-reports", "addresses", "console", "interruptions",
-      "capacity-reservations", "compute-clusters", "cluster-placement-groups", "dedicated-vm-hosts", "vault-keys",
+      "maintenance", "capacity-reservations", "compute-clusters", "cluster-placement-groups", "dedicated-vm-hosts", "vault-keys",
       "defined-tags", "marketplace-images",
     ])) == 0
     error_message = "There is no such feature; docs/iam.md lists them."
