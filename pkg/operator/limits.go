@@ -29,7 +29,7 @@ func (o *Operator) limitControllers() []controller.Controller {
 		return nil
 	}
 	return []controller.Controller{o.refresher(refresh.Task{
-		Name: "refresh.limits", Every: refresh.Fixed(quota.Interval), Spread: true,
+		Name: "refresh.limits", Every: refresh.Fixed(quota.Interval), Spread: true, LeaderOnly: true,
 		Do: func(ctx context.Context) error {
 			o.Limits.Refresh(ctx)
 			return nil
