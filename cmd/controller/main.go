@@ -77,7 +77,10 @@ func run(ctx context.Context, op *operator.Operator) error {
 	return op.Manager.Start(ctx)
 }
 
+// fail ends the process with one sentence, which also becomes an event of its pod.
 func fail(err error) {
-	fmt.Fprintln(os.Stderr, "karpenter-oke: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	sentence := strings.ReplaceAll(err.Error(), "\n", "; ")
+	fmt.Fprintln(os.Stderr, "karpenter-oke: "+sentence)
+	operator.TellPod(context.Background(), sentence)
 	os.Exit(1)
 }

@@ -52,6 +52,14 @@ func (t *Tenancy) ListLimitValues(ctx context.Context) ([]limits.LimitValueSumma
 	})
 }
 
+// ProbeLimits asks for one limit, to learn whether the caller may see them.
+func (t *Tenancy) ProbeLimits(ctx context.Context) error {
+	op := operation{service: serviceLimits, name: "ListLimitValues"}
+	_, err := call(ctx, t.client, op, t.limits.ListLimitValues, limits.ListLimitValuesRequest{
+		CompartmentId: &t.id, ServiceName: common.String(limitedService), Limit: common.Int(1)})
+	return err
+}
+
 // LimitAvailability reads how much of one limit is used, by everybody in the tenancy, and how much a compartment may still use.
 // availabilityDomain is a full name, empty for a limit of the region.
 func (t *Tenancy) LimitAvailability(ctx context.Context, limit, compartmentID, availabilityDomain string) (limits.ResourceAvailability, error) {

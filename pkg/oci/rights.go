@@ -2,6 +2,7 @@ package oci
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -57,6 +58,18 @@ func RefusalOf(err error) (Refusal, bool) {
 		}
 	}
 	return Refusal{}, true
+}
+
+// Statement is a policy statement in OCI's language. compartment is an OCID or, in angle brackets, which compartment is meant.
+func Statement(verb, resource, compartment string) string {
+	in := "compartment id " + compartment
+	switch {
+	case strings.HasPrefix(compartment, "<"):
+		in = "compartment " + compartment
+	case strings.HasPrefix(compartment, "ocid1.tenancy."), strings.HasPrefix(compartment, "ocidv1:tenancy"):
+		in = "tenancy"
+	}
+	return fmt.Sprintf("Allow <the controller> to %s %s in %s", verb, resource, in)
 }
 
 // unstable are parts of messages that differ from one answer to the next.

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
+	"github.com/karpenter-oke/karpenter-oke/pkg/operator/preflight"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/quota"
 )
@@ -15,9 +16,11 @@ import (
 func (o *Operator) readTenancy(ctx context.Context, compartmentID string) {
 	tenancy, err := o.OCI.Tenancy()
 	if err != nil {
+		o.rights = preflight.Rights(o.OCI, nil, compartmentID)
 		log.FromContext(ctx).Error(err, "service limits and capacity reports are not read")
 		return
 	}
+	o.rights = preflight.Rights(o.OCI, tenancy, compartmentID)
 	o.Reports = capacity.NewReports(tenancy, o.Shapes, o.Clock)
 	o.Limits = quota.New(quota.Dependencies{
 		API: tenancy, Shapes: o.Shapes, Inventory: o.Inventory, Unavailable: o.Unavailable, Clock: o.Clock, CompartmentID: compartmentID,

@@ -32,6 +32,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/inspect"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator/options"
+	"github.com/karpenter-oke/karpenter-oke/pkg/operator/preflight"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/image"
@@ -56,6 +57,8 @@ const (
 	// shapesEvery and clusterEvery: Oracle ships shapes a few times a year, and a control plane upgrade takes many minutes.
 	shapesEvery  = 6 * time.Hour
 	clusterEvery = 10 * time.Minute
+	// rightsEvery: policies change rarely, and what is refused meanwhile says so by itself.
+	rightsEvery = time.Hour
 )
 
 // Operator is everything that the controller is made of.
@@ -89,6 +92,8 @@ type Operator struct {
 
 	interruption options.Interruption
 	loops        *loops
+	rights       []preflight.Right
+	reporter     *preflight.Reporter
 	priceRefresh time.Duration
 	namespace    string // of the controller's own objects
 	clusterID    string
@@ -109,6 +114,9 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opts.StartTimeout+startMargin)
 	defer cancel()
+	if err := checkCluster(ctx, core, opts); err != nil {
+		return nil, err
+	}
 	overrides, err := discover(ctx, core, opts)
 	if err != nil {
 		return nil, err
@@ -126,6 +134,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Learned:       learned.NewStore(core.Clock, learned.DefaultTTL),
 		Breaker:       breaker.New(),
 		loops:         &loops{clock: core.Clock, leads: func() bool { return closed(core.Elected()) }},
+		reporter:      &preflight.Reporter{Recorder: core.EventRecorder, Pod: ownPod()},
 		interruption:  opts.Interruption,
 		clusterID:     opts.ClusterID,
 		compartmentID: opts.CompartmentID,
@@ -151,6 +160,9 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		return nil, fmt.Errorf("registering the metrics of capacity reservations: %w", err)
 	}
 	op.readTenancy(ctx, opts.CompartmentID)
+	if err := preflight.CheckRights(ctx, op.rights); err != nil {
+		return nil, err
+	}
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
 		Kube: core.GetClient(), OCI: client, Cluster: op.Cluster, Images: op.Images, Network: op.Network, Placement: op.Placement,
 		Bootstrap: instance.BootstrapCheck{Cluster: op.Cluster}, Launches: op.Launches, Registrations: op.Registrations, CompartmentID: opts.CompartmentID, Clock: core.Clock,
@@ -231,6 +243,10 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		o.refresher(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Due: o.Inventory.Due, Do: o.Inventory.Keep, LeaderOnly: true}),
+		o.refresher(refresh.Task{Name: "refresh.rights", Every: refresh.Fixed(rightsEvery), Spread: true, LeaderOnly: true, Do: func(ctx context.Context) error {
+			o.reporter.Report(ctx, o.rights)
+			return nil
+		}}),
 		o.refresher(refresh.Task{Name: "refresh.reservations", Every: refresh.Fixed(reservation.Interval), Do: o.Reservations.Refresh}),
 		o.ClassStatus,
 		nodeclass.NewLaunchesController(o.ClassStatus),

@@ -59,6 +59,13 @@ env:
   - name: SYSTEM_NAMESPACE
     valueFrom:
       fieldRef: {fieldPath: metadata.namespace}
+  # What keeps the controller from starting becomes an event of its pod.
+  - name: POD_NAME
+    valueFrom:
+      fieldRef: {fieldPath: metadata.name}
+  - name: POD_UID
+    valueFrom:
+      fieldRef: {fieldPath: metadata.uid}
   # Core sizes its workers by the request and its garbage collector by the limit.
   - name: CPU_REQUESTS
     valueFrom:

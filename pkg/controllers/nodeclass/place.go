@@ -77,7 +77,7 @@ func (c *StatusController) resolveKeys(ctx context.Context, nodeClass *v1alpha1.
 	}
 	return fmt.Sprintf("not checked, since the controller can not read it: %s. A launch needs the policies: %s; %s. For the check add: %s",
 		strings.Join(unchecked, ", "), "Allow service blockstorage to use keys in compartment <of the key>",
-		statement("use", "key-delegate", "<of the key>"), statement("read", "keys", "<of the key>")), nil
+		oci.Statement("use", "key-delegate", "<of the key>"), oci.Statement("read", "keys", "<of the key>")), nil
 }
 
 func (c *StatusController) readKey(ctx context.Context, id string) (keymanagement.Key, error) {

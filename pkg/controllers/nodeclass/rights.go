@@ -25,23 +25,11 @@ const (
 	tryingAgain       = "the last launch was refused; the next one tells whether it is allowed now"
 )
 
-// statement is a policy statement in OCI's language. compartment is an OCID or, in angle brackets, which compartment is meant.
-func statement(verb, resource, compartment string) string {
-	in := "compartment id " + compartment
-	switch {
-	case strings.HasPrefix(compartment, "<"):
-		in = "compartment " + compartment
-	case strings.HasPrefix(compartment, "ocid1.tenancy."), strings.HasPrefix(compartment, "ocidv1:tenancy"):
-		in = "tenancy"
-	}
-	return fmt.Sprintf("Allow <the controller> to %s %s in %s", verb, resource, in)
-}
-
 // mayNotRead words an answer that may mean a right is missing, with the statements that give it.
 func mayNotRead(resources []string, err error) string {
 	statements := make([]string, 0, len(resources))
 	for _, resource := range resources {
-		statements = append(statements, statement("read", resource, "<where it is looked up>"))
+		statements = append(statements, oci.Statement("read", resource, "<where it is looked up>"))
 	}
 	return fmt.Sprintf("OCI does not show this to the controller: it does not exist, or a policy statement is missing (%s): %s", strings.Join(statements, "; "), oci.StableText(err))
 }
@@ -151,7 +139,7 @@ func (c *StatusController) refusalMessage(nodeClass *v1alpha1.OciNodeClass, err 
 	compartment := nodeClass.CompartmentIDOr(c.CompartmentID)
 	statements := launchStatements(nodeClass, compartment)
 	if refusal, _ := oci.RefusalOf(err); refusal.Resource != "" {
-		statements = []string{statement(refusal.Verb, refusal.Resource, "<of the "+strings.ReplaceAll(refusal.Resource, "-", " ")+">")}
+		statements = []string{oci.Statement(refusal.Verb, refusal.Resource, "<of the "+strings.ReplaceAll(refusal.Resource, "-", " ")+">")}
 	}
 	return fmt.Sprintf("OCI refused a launch: what it names is gone, or a policy statement is missing (%s): %s", strings.Join(statements, "; "), text)
 }
@@ -159,20 +147,20 @@ func (c *StatusController) refusalMessage(nodeClass *v1alpha1.OciNodeClass, err 
 // launchStatements are the rights that a launch from the class needs (Core Services policy reference, LaunchInstance).
 func launchStatements(nodeClass *v1alpha1.OciNodeClass, compartment string) []string {
 	out := []string{
-		statement("manage", "instances", compartment), statement("read", "instance-images", compartment),
-		statement("use", "vnics", "<of the subnets>"), statement("use", "subnets", "<of the subnets>"),
+		oci.Statement("manage", "instances", compartment), oci.Statement("read", "instance-images", compartment),
+		oci.Statement("use", "vnics", "<of the subnets>"), oci.Statement("use", "subnets", "<of the subnets>"),
 	}
 	if len(nodeClass.Status.SecurityGroups) > 0 {
-		out = append(out, statement("use", "network-security-groups", "<of the groups>"))
+		out = append(out, oci.Statement("use", "network-security-groups", "<of the groups>"))
 	}
 	if len(nodeClass.Spec.BlockDevices) > 0 {
-		out = append(out, statement("manage", "volume-family", compartment))
+		out = append(out, oci.Statement("manage", "volume-family", compartment))
 	}
 	if len(nodeClass.KMSKeyIDs()) > 0 {
-		out = append(out, statement("use", "key-delegate", "<of the key>"))
+		out = append(out, oci.Statement("use", "key-delegate", "<of the key>"))
 	}
 	if len(nodeClass.Spec.DefinedTags) > 0 {
-		out = append(out, statement("use", "tag-namespaces", "<of the tag namespaces>"))
+		out = append(out, oci.Statement("use", "tag-namespaces", "<of the tag namespaces>"))
 	}
 	if p := nodeClass.Spec.Placement; p != nil {
 		for _, use := range []struct {
@@ -183,7 +171,7 @@ func launchStatements(nodeClass *v1alpha1.OciNodeClass, compartment string) []st
 			{p.ClusterPlacementGroupSelector, "cluster-placement-groups"}, {p.DedicatedVMHostSelector, "dedicated-vm-hosts"},
 		} {
 			if len(use.terms) > 0 {
-				out = append(out, statement("use", use.resource, compartment))
+				out = append(out, oci.Statement("use", use.resource, compartment))
 			}
 		}
 	}

@@ -112,7 +112,7 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.ClusterEndpoint, "cluster-endpoint", "", "Private address of the API server, without port, that nodes are given. Default: the private endpoint of the OKE cluster.")
 	str(&o.ClusterDNSIP, "cluster-dns-ip", "", "Address of the cluster's DNS service that kubelets are given. Default: the address of the service kube-system/kube-dns.")
 	str(&o.OKEImageCompartmentID, "oke-image-compartment-id", "", "Compartment in which OKE publishes its node images. Default: learned from the cluster's node pool options.")
-	str(&o.SystemNamespace, "system-namespace", serviceAccountNamespace(), "Namespace of the controller's own objects, such as the ConfigMap with what was learned of nodes; without one nothing is kept. Default: that of the service account.")
+	str(&o.SystemNamespace, "system-namespace", ServiceAccountNamespace(), "Namespace of the controller's own objects, such as the ConfigMap with what was learned of nodes; without one nothing is kept. Default: that of the service account.")
 	str(&o.ociAuth, "oci-auth", string(oci.AuthWorkloadIdentity), fmt.Sprintf("How the controller authenticates to OCI: one of %v.", oci.AuthMethods))
 	str(&o.OCI.ConfigFile, "oci-config-file", defaultConfigFile(), "OCI configuration file for --oci-auth api-key and session-token.")
 	str(&o.OCI.ConfigProfile, "oci-config-profile", "DEFAULT", "Profile in the OCI configuration file.")
@@ -306,8 +306,8 @@ func (o *Options) floatFromEnv(flagName string, fallback float64) float64 {
 	return value
 }
 
-// serviceAccountNamespace is the namespace that the controller runs in; empty outside a cluster.
-func serviceAccountNamespace() string {
+// ServiceAccountNamespace is the namespace that the controller runs in; empty outside a cluster.
+func ServiceAccountNamespace() string {
 	namespace, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 	if err != nil {
 		return ""

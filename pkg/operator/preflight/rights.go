@@ -1,0 +1,126 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	opmetrics "github.com/awslabs/operatorpkg/metrics"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/samber/lo"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/karpenter/pkg/events"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+)
+
+const labelRight = "right"
+
+var rightMissing = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
+	Namespace: "karpenter_oke", Subsystem: "oci", Name: "right_missing",
+	Help: "1 for each right in OCI that the controller was refused when it last asked, else 0, by the resource type of the policy statement.",
+}, []opmetrics.Label{{Name: labelRight, Help: "Resource type of OCI's policies: instances, vnic-attachments, volume-attachments, work-requests or limits."}}, opmetrics.Alpha)
+
+const (
+	rightInstances   = "instances"
+	rightAttachments = "vnic-attachments"
+	rightVolumes     = "volume-attachments"
+	rightRequests    = "work-requests"
+	rightLimits      = "limits"
+)
+
+// Right is a right that can be asked for without changing anything. Rights to launch, tag and end are learned from the first use: a refused
+// launch stands in its OciNodeClass's condition LaunchAuthorized, with the statement that is missing.
+type Right struct {
+	Resource  string // of the policy statement; the metric's label
+	Statement string // Allow ...
+	Without   string // what does not work; empty: nothing does
+	Probe     func(ctx context.Context) error
+}
+
+// OCI is what is asked of the client.
+type OCI interface {
+	ProbeInstances(ctx context.Context, compartmentID string) error
+	ProbeVNICAttachments(ctx context.Context, compartmentID string) error
+	ProbeVolumeAttachments(ctx context.Context, compartmentID string) error
+	ProbeWorkRequests(ctx context.Context, compartmentID string) error
+}
+
+// Tenancy is what is asked for the whole tenancy; nil where the credentials name none.
+type Tenancy interface {
+	ProbeLimits(ctx context.Context) error
+}
+
+// Rights are those of a controller that launches in a compartment. The first is the one without which nothing works.
+func Rights(client OCI, tenancy Tenancy, compartmentID string) []Right {
+	in := func(probe func(context.Context, string) error) func(context.Context) error {
+		return func(ctx context.Context) error { return probe(ctx, compartmentID) }
+	}
+	rights := []Right{
+		{Resource: rightInstances, Statement: oci.Statement("manage", "instance-family", compartmentID), Probe: in(client.ProbeInstances)},
+		{Resource: rightAttachments, Statement: oci.Statement("read", "vnic-attachments", compartmentID), Probe: in(client.ProbeVNICAttachments),
+			Without: "changes of a class's network security groups do not reach nodes that are there"},
+		{Resource: rightVolumes, Statement: oci.Statement("inspect", "volume-attachments", compartmentID), Probe: in(client.ProbeVolumeAttachments),
+			Without: "data volumes of nodes that OCI ends by itself are left behind"},
+		{Resource: rightRequests, Statement: oci.Statement("inspect", "work-requests", compartmentID), Probe: in(client.ProbeWorkRequests),
+			Without: "launches that fail after OCI accepted them are noticed later, and their reason is not known"},
+	}
+	if tenancy != nil {
+		rights = append(rights, Right{Resource: rightLimits, Statement: "Allow <the controller> to inspect limits in tenancy", Probe: tenancy.ProbeLimits,
+			Without: "sizes beyond a service limit are found out by launches that fail"})
+	}
+	return rights
+}
+
+// Missing asks for each right and returns those that OCI refuses. What can not be told, because OCI does not answer, is not missing.
+func Missing(ctx context.Context, rights []Right) []Right {
+	return lo.Filter(rights, func(r Right, _ int) bool {
+		err := r.Probe(ctx)
+		missing := oci.ClassOf(err) == oci.ClassNotFound || oci.ClassOf(err) == oci.ClassNotAuthorized
+		if err != nil && !missing {
+			log.FromContext(ctx).V(1).Info("whether a right is there can not be told", "right", r.Resource, "error", err.Error())
+			return false
+		}
+		rightMissing.Set(lo.Ternary(missing, 1.0, 0.0), map[string]string{labelRight: r.Resource})
+		return missing
+	})
+}
+
+// CheckRights is an error when something is missing without which nothing works; it names every right that is missing.
+func CheckRights(ctx context.Context, rights []Right) error {
+	missing := Missing(ctx, rights)
+	if !lo.ContainsBy(missing, func(r Right) bool { return r.Without == "" }) {
+		return nil
+	}
+	statements := lo.Map(missing, func(r Right, _ int) string { return r.Statement })
+	return errors.New("the controller lacks rights in OCI, or --compartment-id is wrong; add the policy statements: " + strings.Join(statements, "; "))
+}
+
+// Reporter tells in the log and as events of the controller's pod which rights are missing, and which are there again.
+type Reporter struct {
+	Recorder events.Recorder
+	Pod      *corev1.Pod // nil outside a cluster: then only the log tells
+
+	told map[string]bool
+}
+
+// Report asks for the rights and tells what has changed.
+func (r *Reporter) Report(ctx context.Context, rights []Right) {
+	missing := lo.SliceToMap(Missing(ctx, rights), func(m Right) (string, bool) { return m.Resource, true })
+	for _, right := range rights {
+		switch {
+		case missing[right.Resource] && !r.told[right.Resource]:
+			message := fmt.Sprintf("A right in OCI is missing (%s): %s", right.Statement, lo.CoalesceOrEmpty(right.Without, "nothing can be launched or ended"))
+			log.FromContext(ctx).Info(message)
+			if r.Pod != nil {
+				r.Recorder.Publish(events.Event{InvolvedObject: r.Pod, Type: corev1.EventTypeWarning, Reason: "OCIRightMissing", Message: message, DedupeValues: []string{right.Resource}})
+			}
+		case !missing[right.Resource] && r.told[right.Resource]:
+			log.FromContext(ctx).Info("a right in OCI is there that was missing", "right", right.Resource)
+		}
+	}
+	r.told = missing
+}
