@@ -44,6 +44,7 @@ type Point string
 const (
 	LaunchBefore     Point = "launch-before"     // the request is out and has had no effect
 	LaunchDone       Point = "launch-done"       // the instance is there, the answer was not sent
+	LaunchUnlisted   Point = "launch-unlisted"   // as before, and lists do not show the instance for unlistedFor
 	LaunchAnswered   Point = "launch-answered"   // the answer was sent; Delay later
 	TerminateBefore  Point = "terminate-before"  // as for launches
 	TerminateDone    Point = "terminate-done"    //
@@ -51,6 +52,7 @@ const (
 	DuringList       Point = "during-list"       // a list of instances is asked for
 	DuringStart      Point = "during-start"      // the controller comes up and lists shapes
 	ClaimCreated     Point = "claim-created"     // a NodeClaim exists
+	ClaimPlanned     Point = "claim-planned"     // the NodeClaim says what OCI is about to be asked for
 	ClaimLaunched    Point = "claim-launched"    // the NodeClaim's status knows its instance
 	ClaimRegistered  Point = "claim-registered"  // the Node is there and bound to its NodeClaim
 	ClaimDeleting    Point = "claim-deleting"    // the NodeClaim is being deleted
@@ -58,8 +60,8 @@ const (
 
 // Points are all moments.
 var Points = []Point{
-	LaunchBefore, LaunchDone, LaunchAnswered, TerminateBefore, TerminateDone, TerminateAnswers, DuringList, DuringStart,
-	ClaimCreated, ClaimLaunched, ClaimRegistered, ClaimDeleting,
+	LaunchBefore, LaunchDone, LaunchUnlisted, LaunchAnswered, TerminateBefore, TerminateDone, TerminateAnswers, DuringList, DuringStart,
+	ClaimCreated, ClaimPlanned, ClaimLaunched, ClaimRegistered, ClaimDeleting,
 }
 
 // Operations are the calls to OCI that faults of any operation fall upon: those that the controller makes for a cluster of ordinary node classes.

@@ -19,6 +19,9 @@ import (
 
 const apiServer = "kube-apiserver"
 
+// unlistedFor is how long lists do not show an instance whose launch ended with its controller: longer than the next one needs to come up.
+const unlistedFor = 45 * time.Second
+
 func rawSince(version string) *metav1.ListOptions {
 	return &metav1.ListOptions{ResourceVersion: version}
 }
@@ -98,6 +101,7 @@ func (r *runner) killAt(s plan.Step) error {
 	around := map[plan.Point]ocisim.Fault{
 		plan.LaunchBefore:     {Operation: "LaunchInstance", Kind: ocisim.CutBefore},
 		plan.LaunchDone:       {Operation: "LaunchInstance", Kind: ocisim.CutAfter},
+		plan.LaunchUnlisted:   {Operation: "LaunchInstance", Kind: ocisim.CutAfter},
 		plan.LaunchAnswered:   {Operation: "LaunchInstance", Kind: ocisim.Answered},
 		plan.TerminateBefore:  {Operation: "TerminateInstance", Kind: ocisim.CutBefore},
 		plan.TerminateDone:    {Operation: "TerminateInstance", Kind: ocisim.CutAfter},
@@ -111,6 +115,11 @@ func (r *runner) killAt(s plan.Step) error {
 		return nil
 	}
 	f.Times, f.Then = 1, kill
+	if s.Point == plan.LaunchUnlisted {
+		if err := r.script(plan.ListLag, ocisim.Fault{Kind: ocisim.ListLag, Times: 1, Delay: unlistedFor}); err != nil {
+			return err
+		}
+	}
 	if f.Kind == ocisim.Answered && s.Delay > 0 { // later, between two writes of the controller
 		f.Then = func() { go func() { <-r.clock.After(s.Delay); kill() }() }
 	}

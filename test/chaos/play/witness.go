@@ -92,7 +92,10 @@ func (w *witness) seeInstance(e ocisim.InstanceEvent) {
 
 // claimPoints are the moments that NodeClaims show.
 var claimPoints = map[plan.Point]func(*karpv1.NodeClaim) bool{
-	plan.ClaimCreated:  func(*karpv1.NodeClaim) bool { return true },
+	plan.ClaimCreated: func(*karpv1.NodeClaim) bool { return true },
+	plan.ClaimPlanned: func(c *karpv1.NodeClaim) bool {
+		return c.Annotations[v1alpha1.AnnotationLaunchAttempt] != "" && c.Status.ProviderID == ""
+	},
 	plan.ClaimLaunched: func(c *karpv1.NodeClaim) bool { return c.Status.ProviderID != "" },
 	plan.ClaimRegistered: func(c *karpv1.NodeClaim) bool {
 		return c.StatusConditions().Get(karpv1.ConditionTypeRegistered).IsTrue()
