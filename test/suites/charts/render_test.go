@@ -81,7 +81,7 @@ func requiredOf(of string) []string {
 
 func TestDefaultsAreOneSmallSetOfObjects(t *testing.T) {
 	require.Equal(t, map[string]int{
-		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "PodDisruptionBudget": 1, "ClusterRole": 3, "ClusterRoleBinding": 1, "Role": 3, "RoleBinding": 3,
+		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "PodDisruptionBudget": 1, "ClusterRole": 3, "ClusterRoleBinding": 1, "Role": 4, "RoleBinding": 4,
 	}, kinds(render(t)))
 }
 
