@@ -14,7 +14,6 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/controllers/capacitybuffer"
 	"sigs.k8s.io/karpenter/pkg/controllers/dynamicresources/deviceallocation"
-	metricsnode "sigs.k8s.io/karpenter/pkg/controllers/metrics/node"
 	staticprovisioning "sigs.k8s.io/karpenter/pkg/controllers/static/provisioning"
 	"sigs.k8s.io/karpenter/pkg/operator/options"
 	"sigs.k8s.io/karpenter/pkg/state/virtualpods"
@@ -167,7 +166,7 @@ func TestVirtualNodesDoNotDiluteTheUtilization(t *testing.T) {
 	claim, node := managedNode("managed-1", "general")
 	e := newCoreEnv(t, DefaultConfig(), vnode("virtual-1"), claim, node,
 		pendingPod("a", runningOn("managed-1")), pendingPod("b", byKey, runningOn("virtual-1")))
-	core := metricsnode.NewController(e.cluster)
+	core := coreNodeMetrics(t, e.cluster)
 	wrapped, err := WrapNodeMetrics([]controller.Controller{e.provisioner, core}, e.filter, e.cluster)
 	require.NoError(t, err)
 	c, ok := wrapped[1].(*nodeMetrics)

@@ -16,8 +16,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"time"
 
 	"github.com/karpenter-oke/karpenter-oke/test/bench/burst"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/calls"
@@ -30,10 +28,12 @@ import (
 
 func main() {
 	out := flag.String("out", "out/bench/results.json", "file that figures are merged into")
-	window := flag.Duration("window", footprint.DefaultWindow, "how long scale counts calls while nothing changes, for each size")
+	scale := footprint.Options{}
+	flag.DurationVar(&scale.Window, "window", footprint.DefaultWindow, "how long scale counts calls while nothing changes, for each size")
+	flag.IntVar(&scale.Most, "nodes", 1000, "nodes of the largest fleet of scale: 100, 250, 500 or 1000")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *out, *window, flag.Args())
+	err := run(ctx, *out, scale, flag.Args())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -41,11 +41,12 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out string, window time.Duration, what []string) error {
+func run(ctx context.Context, out string, scale footprint.Options, what []string) error {
 	if len(what) == 0 {
 		return fmt.Errorf("say what to measure: cost, churn, speed, calls, burst, scale")
 	}
 	figures := results.Figures{}
+	scale.Out = out
 	for _, w := range what {
 		var err error
 		switch w {
@@ -60,7 +61,7 @@ func run(ctx context.Context, out string, window time.Duration, what []string) e
 		case "burst":
 			err = burst.RunAll(ctx, &figures, os.Stdout)
 		case "scale":
-			err = footprint.RunAll(ctx, &figures, os.Stdout, window, filepath.Dir(out))
+			err = footprint.RunAll(ctx, &figures, os.Stdout, scale)
 		default:
 			err = fmt.Errorf("%q is nothing that is measured here: cost, churn, speed, calls, burst, scale", w)
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"time"
 
@@ -35,45 +34,56 @@ var fleets = []struct {
 	peer     float64
 }{{100, 120, 540}, {250, 0, 0}, {500, 0, 0}, {1000, 400, 5300}}
 
-// args of the controller: with a lease, so that there is a moment from which it leads.
-var args = []string{"--enable-profiling", "--disable-leader-election=false", "--leader-election-namespace=" + leaseNamespace}
+// args of the controller. It has no lease: on a machine that has other work it would lose it, and a figure of the API server be taken.
+var args = []string{"--enable-profiling"}
+
+// Options of a run.
+type Options struct {
+	Window time.Duration // see DefaultWindow
+	Most   int           // nodes of the largest fleet; smaller than 1,000 on machines that can not bear more
+	Out    string        // file of figures, for Save, and in whose folder heap profiles are kept
+}
 
 // bench is one run.
 type bench struct {
 	*stand.Stand
+	Options
 	figures *results.Figures
-	window  time.Duration
-	dir     string // for heap profiles
 }
 
-// RunAll takes the figures; window 0 means DefaultWindow, and dir is where heap profiles are kept.
-func RunAll(ctx context.Context, figures *results.Figures, to io.Writer, window time.Duration, dir string) (err error) {
-	if window <= 0 {
-		window = DefaultWindow
-	}
+// RunAll takes the figures. It takes about an hour, so what is known is saved as it comes.
+func RunAll(ctx context.Context, figures *results.Figures, to io.Writer, o Options) (err error) {
 	s, err := stand.Start(ctx, to, environment.Options{Name: "bench-scale", ControllerArgs: args})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	b := &bench{Stand: s, figures: figures, window: window, dir: dir}
+	b := &bench{Stand: s, Options: o, figures: figures}
 	idle, err := b.idle(ctx)
 	if err != nil {
 		return err
 	}
-	resident := map[int]float64{0: idle}
+	before := []sample{{0, idle}}
 	for _, fleet := range fleets {
-		if resident[fleet.nodes], err = b.grow(ctx, fleet.nodes); err != nil {
+		if fleet.nodes > o.Most {
+			continue
+		}
+		mib, err := b.grow(ctx, fleet.nodes)
+		if err != nil {
 			return err
 		}
+		before = append(before, sample{fleet.nodes, mib})
 		if fleet.callGoal > 0 {
 			if err := b.steady(ctx, fleet.nodes, fleet.callGoal, fleet.peer); err != nil {
 				return err
 			}
 		}
+		b.addMemory(before)
+		if _, err := figures.Merge(o.Out); err != nil {
+			return err
+		}
 	}
-	b.addMemory(resident)
-	return b.restart(ctx, fleets[len(fleets)-1].nodes)
+	return b.restart(ctx, before[len(before)-1].nodes)
 }
 
 func (b *bench) idle(ctx context.Context) (float64, error) {
@@ -112,44 +122,54 @@ func (b *bench) memory(ctx context.Context, is string) (float64, error) {
 		}
 	}
 	b.Say("   %s: %.0f MiB resident", is, most)
-	return most, b.HeapProfile(ctx, filepath.Join(b.dir, "heap-"+is+".pprof"))
+	return most, b.HeapProfile(ctx, filepath.Join(filepath.Dir(b.Out), "heap-"+is+".pprof"))
 }
 
-func (b *bench) addMemory(resident map[int]float64) {
-	note := results.Note(fmt.Sprintf("by nodes, %d pods each: %v", podsPerNode, rounded(resident)))
-	b.figures.Add("controller's memory, idle", resident[0], "MiB", results.AtMost(120), results.Note("resident, the most of 90 s; heap profiles in out/bench"))
-	b.figures.Add("controller's memory, 1,000 nodes and 10,000 pods", resident[1000], "MiB", results.AtMost(600), note)
-	// Twice as many nodes must not cost more each than half as many did.
-	b.figures.Add("controller's memory: a node from 500 to 1,000 by one from idle to 500", growth(resident, 500, 1000)/max(growth(resident, 0, 500), 1e-9), "ratio",
-		results.AtMost(1.25), results.Note("1 is linear"))
+// sample is the memory at a size.
+type sample struct {
+	nodes int
+	mib   float64
 }
 
-// growth is the memory that each further node took between two sizes.
-func growth(resident map[int]float64, from, to int) float64 {
-	return (resident[to] - resident[from]) / float64(to-from)
-}
+// String is for notes.
+func (s sample) String() string { return fmt.Sprintf("%d nodes %.0f", s.nodes, s.mib) }
 
-func rounded(resident map[int]float64) map[int]int {
-	out := map[int]int{}
-	for nodes, value := range resident {
-		out[nodes] = int(math.Round(value))
+// addMemory adds the figures of the sizes so far, the idle one first.
+func (b *bench) addMemory(sizes []sample) {
+	last := sizes[len(sizes)-1]
+	b.figures.Add("controller's memory, idle", sizes[0].mib, "MiB", results.AtMost(120), results.Note("resident, the most of 90 s; heap profiles beside this file"))
+	options := []results.Option{results.Note(fmt.Sprintf("of %v", sizes))}
+	if last.nodes == fleets[len(fleets)-1].nodes {
+		options = append(options, results.AtMost(600))
 	}
-	return out
+	b.figures.Add(fmt.Sprintf("controller's memory, %d nodes and %d pods", last.nodes, last.nodes*podsPerNode), last.mib, "MiB", options...)
+	if len(sizes) > 2 {
+		b.figures.Add("controller's memory: a node of the last step by one of the steps before", steepness(sizes), "ratio",
+			results.AtMost(1.25), results.Note(fmt.Sprintf("up to %d nodes; 1 is linear", last.nodes)))
+	}
 }
+
+// steepness is what each node of the last step took, by what each before it did.
+func steepness(sizes []sample) float64 {
+	first, half, last := sizes[0], sizes[len(sizes)-2], sizes[len(sizes)-1]
+	return each(half, last) / max(each(first, half), 1e-9)
+}
+
+func each(from, to sample) float64 { return (to.mib - from.mib) / float64(to.nodes-from.nodes) }
 
 // steady counts calls for a window in which nothing changes. What is read so rarely that the window may hold no turn of it, or one too many,
 // is added as often as its interval says.
 func (b *bench) steady(ctx context.Context, nodes int, goal, peer float64) error {
 	from := b.Mark()
-	b.Say("   counting calls for %s", b.window)
-	if err := b.Pause(ctx, b.window); err != nil {
+	b.Say("   counting calls for %s", b.Window)
+	if err := b.Pause(ctx, b.Window); err != nil {
 		return err
 	}
 	calls, err := b.Calls(from)
 	if err != nil {
 		return err
 	}
-	b.figures.Add(fmt.Sprintf("OCI calls an hour, %d nodes, nothing changes", nodes), hourly(calls, b.window), "calls", results.AtMost(goal),
-		results.Peer(peer, "Oracle's provider v1.0.0"), results.Note(fmt.Sprintf("lists of 100 to a page; in %s: %s", b.window, calls)))
+	b.figures.Add(fmt.Sprintf("OCI calls an hour, %d nodes, nothing changes", nodes), hourly(calls, b.Window), "calls", results.AtMost(goal),
+		results.Peer(peer, "Oracle's provider v1.0.0"), results.Note(fmt.Sprintf("lists of 100 to a page; in %s: %s", b.Window, calls)))
 	return nil
 }

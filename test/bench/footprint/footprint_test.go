@@ -1,6 +1,7 @@
 package footprint
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +17,20 @@ func TestAWindowStandsForAnHour(t *testing.T) {
 		"and no more often when the window has it")
 }
 
+func TestTheBeginningOfTheLeadIsInTheLog(t *testing.T) {
+	log := `not json
+{"level":"INFO","time":"2026-11-22T05:05:40.000Z","message":"Starting Controller","controller":"refresh.shapes"}
+{"level":"INFO","time":"2026-11-22T05:05:42.500Z","message":"Starting Controller","controller":"provisioner"}
+{"level":"INFO","time":"2026-11-22T05:05:43.000Z","message":"Starting workers","controller":"provisioner"}
+`
+	leads, err := leadsSince(strings.NewReader(log))
+	require.NoError(t, err)
+	require.Equal(t, time.Date(2026, 11, 22, 5, 5, 42, 500_000_000, time.UTC), leads.UTC())
+	_, err = leadsSince(strings.NewReader("nothing"))
+	require.ErrorIs(t, err, errNeverLed)
+}
+
 func TestMemoryThatDoublesWithTheNodesIsLinear(t *testing.T) {
-	resident := map[int]float64{0: 100, 500: 200, 1000: 350}
-	require.InDelta(t, 0.2, growth(resident, 0, 500), 1e-9)
-	require.InDelta(t, 0.3, growth(resident, 500, 1000), 1e-9)
-	require.Equal(t, map[int]int{0: 100, 500: 200, 1000: 350}, rounded(resident))
+	require.InDelta(t, 1, steepness([]sample{{0, 100}, {100, 150}, {500, 200}, {1000, 300}}), 1e-9)
+	require.InDelta(t, 1.5, steepness([]sample{{0, 100}, {500, 200}, {1000, 350}}), 1e-9)
 }

@@ -64,12 +64,12 @@ func (s *Stand) Say(format string, args ...any) { _, _ = fmt.Fprintf(s.to, forma
 func (s *Stand) Wait(ctx context.Context, what string, ask func(context.Context) (missing string, err error)) error {
 	begin := time.Now()
 	last, changed := "", begin
-	tick := time.NewTicker(250 * time.Millisecond)
+	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		missing, err := ask(ctx)
-		if err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
+		if err != nil { // an API server that is busy may not answer for a while
+			missing = err.Error()
 		}
 		if missing == "" {
 			s.Say("   %s: after %.1f s", what, time.Since(begin).Seconds())
