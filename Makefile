@@ -44,7 +44,7 @@ test: tools build ## Run all tests: units, the simulator's and cluster's own, en
 	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=3000x
 
 .PHONY: e2e
-e2e: tools e2e-tools build ## Run the wide end-to-end specs, one after the other on real control planes, and the soak of both layers. PKG= for some only.
+e2e: tools e2e-tools build prometheus ## Run the wide end-to-end specs, one after the other on real control planes, and the soak of both layers. PKG= for some only.
 	@go test -tags e2e,soak -count=1 -p 1 -timeout 120m $(if $(PKG),$(PKG),./test/e2e/... ./test/soak/...)
 
 .PHONY: chaos
@@ -101,6 +101,11 @@ tools: ## Build the Kubernetes control plane, kwok and helm into bin/.
 e2e-tools: ## Build what only the wide end-to-end specs run (metrics-server) into bin/.
 	@go run ./tools/build --bin $(BIN) --group e2e
 
+.PHONY: prometheus
+prometheus: ## Put Prometheus into bin/, from the distribution's package; what `make e2e` watches the controller with.
+	@mkdir -p $(BIN)
+	@tools/prometheus/install.sh $(BIN)
+
 .PHONY: dev-tools
 dev-tools: ## Build the generators and linters into bin/.
 	@go run ./tools/build --bin $(BIN) --group lint
@@ -112,6 +117,7 @@ generate: dev-tools ## Write the generated files: deep copies, CustomResourceDef
 	@go run ./tools/apidoc
 	@go run ./tools/metricsdoc
 	@go run ./tools/settingsdoc
+	@go run ./tools/dashboards
 	@$(BIN)/helm-docs --chart-search-root charts --sort-values-order file --log-level warning
 
 .PHONY: verify
@@ -123,6 +129,7 @@ verify: dev-tools ## Check formatting, lint, import arrows, generated files, cha
 	@go run ./tools/apidoc --check
 	@go run ./tools/metricsdoc --check
 	@go run ./tools/settingsdoc --check
+	@go run ./tools/dashboards --check
 	@go run ./tools/build --bin $(BIN) helm
 	@tools/verify-charts.sh $(BIN)
 	@tools/verify-pins.sh

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/awslabs/operatorpkg/controller"
+	"github.com/awslabs/operatorpkg/status"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,6 +21,7 @@ import (
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	coreoperator "sigs.k8s.io/karpenter/pkg/operator"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/cloudprovider"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/breaker"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/learn"
@@ -264,6 +266,8 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		learn.NewStoreController(o.GetClient(), o.GetAPIReader(), o.namespace, o.Learned),
 		breaker.NewPurchasesController(o.GetClient(), purchases, o.Breaker),
 		breaker.NewVerdictsController(o.GetClient(), o.EventRecorder, purchases, o.Breaker, o.Filter, o.Clock),
+		// The metrics of conditions that core has for NodePools and NodeClaims.
+		status.NewController[*v1alpha1.OciNodeClass](o.GetClient(), o.GetEventRecorderFor("karpenter")), //nolint:staticcheck // operatorpkg takes no other recorder yet
 		metrics.NewController(metrics.Dependencies{
 			Kube: o.GetClient(), Layers: o.inspector(ctx, types), InstanceTypes: types, Marks: o.Unavailable,
 			Instances: func() []inventory.Instance { return o.Inventory.Current().All() },
