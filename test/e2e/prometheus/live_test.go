@@ -92,7 +92,8 @@ func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
 	fault(ocisim.Fault{Kind: ocisim.ErrorAnswer, Operation: "LaunchInstance", Match: ocisim.Match{Shape: "VM.Optimized3.Flex"}, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "Authorization failed or requested resource not found."})
 	fault(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Match: ocisim.Match{Shape: "VM.Standard.E4.Flex"}, Times: 3})
 	s.Create(brokenClass, nil)
-	s.Create(shapePool, shaped{"forbidden", "plain", "VM.Optimized3.Flex"})
+	s.Create(live.FlexClass, map[string]string{"Name": "forbidden", "Sizing": "Fit"}) // which such a launch makes not ready
+	s.Create(shapePool, shaped{"forbidden", "forbidden", "VM.Optimized3.Flex"})
 	s.Create(shapePool, shaped{"guessed", "plain", "VM.Standard.E6.Ax.Flex"})
 	applyScenario(s, "ocinodeclass.yaml", "nodepool.yaml", "api-service.yaml", "karpenter-cpu-demo.yaml", "report-builder-managed.yaml")
 	scale(s, "karpenter-cpu-demo", 8)
