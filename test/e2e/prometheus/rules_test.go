@@ -31,6 +31,7 @@ var calm = []series{
 	{`karpenter_oke_layer_pending_pods{layer="managed"}`, "0x200"},
 	{`karpenter_oke_pricing_last_refresh_timestamp_seconds`, "0+60x200"},
 	{`karpenter_oke_breaker_held_pods{reason="probation"}`, "1x200"},
+	{`karpenter_oke_interruption_stream_healthy`, "1x200"},
 	{`operator_ocinodeclass_status_condition_count{name="general",type="Ready",status="True",reason="Ready"}`, "1x200"},
 	{`controller_runtime_reconcile_errors_total{controller="metrics.fleet"}`, "2x200"},
 }
@@ -76,6 +77,9 @@ var faults = []fault{
 	}, quiet: 14 * time.Minute, fires: 17 * time.Minute},
 	{alert: "KarpenterOkeTerminationStuck", series: []series{{`operator_nodeclaim_termination_current_time_seconds{name="a"}`, "0+60x200"}}, quiet: 69 * time.Minute, fires: 72 * time.Minute},
 	{alert: "KarpenterOkeOrphansLeft", series: []series{{`karpenter_oke_orphans_left`, "1x200"}}, quiet: 29 * time.Minute, fires: 31 * time.Minute},
+	{alert: "KarpenterOkeInterruptionStreamDown", gone: "karpenter_oke_interruption_stream_healthy", series: []series{{`karpenter_oke_interruption_stream_healthy`, "0x200"}},
+		quiet: 9 * time.Minute, fires: 11 * time.Minute},
+	{alert: "KarpenterOkeInterruptionsLate", series: []series{{`karpenter_oke_interruption_stream_lag_seconds`, "90x200"}}, quiet: 4 * time.Minute, fires: 6 * time.Minute},
 	{alert: "KarpenterOkePodsPending", gone: "karpenter_oke_layer", series: []series{{`karpenter_oke_layer_pending_pods{layer="managed"}`, "1x200"}}, quiet: 29 * time.Minute, fires: 31 * time.Minute},
 	{alert: "KarpenterOkePodsHeld", series: []series{{`karpenter_oke_breaker_held_pods{reason="backoff"}`, "2x200"}}, quiet: 14 * time.Minute, fires: 16 * time.Minute},
 	{alert: "KarpenterOkePodsWaitForVirtualNodes", series: []series{{`karpenter_oke_virtual_node_oldest_skipped_pod_age_seconds`, "0+60x200"}}, quiet: 19 * time.Minute, fires: 22 * time.Minute},
