@@ -38,6 +38,7 @@ spec:
       nodeClassRef: {group: karpenter.k8s.oracle, kind: OciNodeClass, name: {{.Class}}}
       requirements:
         - {key: karpenter.k8s.oracle/instance-shape-name, operator: In, values: [{{.Shape}}]}
+        - {key: karpenter.sh/capacity-type, operator: In, values: [{{.CapacityType}}]}
 ---
 apiVersion: v1
 kind: Pod
@@ -60,12 +61,17 @@ spec:
     - freeFormTags: {role: nowhere}
 `
 
-type shaped struct{ Name, Class, Shape string }
+type shaped struct{ Name, Class, Shape, CapacityType string }
 
 // One cluster for everything: faults are brought about in an order in which none hides another.
 func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
 	program(t, "prometheus") // before a cluster is started in vain
-	s := live.Start(t, environment.Options{Name: "e2e-prometheus", ControllerArgs: []string{"--virtual-node-extra-rules", failingRule}})
+	region, err := ocisim.New(ocisim.Options{}) // every simulator's OCIDs are the same
+	require.NoError(t, err)
+	stream := region.World().StreamID
+	s := live.Start(t, environment.Options{Name: "e2e-prometheus", ControllerArgs: []string{
+		"--virtual-node-extra-rules", failingRule, "--interruption-stream-id", stream,
+	}})
 	p := startPrometheus(s)
 	fault := func(f ocisim.Fault) (id string) {
 		id, err := s.Simulator().Faults().Add(f)
@@ -86,15 +92,16 @@ func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
 	// Nothing has been launched yet, and nothing can be.
 	fault(ocisim.Fault{Kind: ocisim.OutOfHostCapacity, Match: ocisim.Match{Shape: "VM.Standard3.Flex"}})
 	s.Create(live.FlexClass, map[string]string{"Name": "plain", "Sizing": "Fit"})
-	s.Create(shapePool, shaped{"scarce", "plain", "VM.Standard3.Flex"})
+	s.Create(shapePool, shaped{"scarce", "plain", "VM.Standard3.Flex", "on-demand"})
 	alerts("KarpenterOkeNoCapacity", "KarpenterOkePodsPending")
 
 	fault(ocisim.Fault{Kind: ocisim.ErrorAnswer, Operation: "LaunchInstance", Match: ocisim.Match{Shape: "VM.Optimized3.Flex"}, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "Authorization failed or requested resource not found."})
 	fault(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Match: ocisim.Match{Shape: "VM.Standard.E4.Flex"}, Times: 3})
 	s.Create(brokenClass, nil)
 	s.Create(live.FlexClass, map[string]string{"Name": "forbidden", "Sizing": "Fit"}) // which such a launch makes not ready
-	s.Create(shapePool, shaped{"forbidden", "forbidden", "VM.Optimized3.Flex"})
-	s.Create(shapePool, shaped{"guessed", "plain", "VM.Standard.E6.Ax.Flex"})
+	s.Create(shapePool, shaped{"forbidden", "forbidden", "VM.Optimized3.Flex", "on-demand"})
+	s.Create(shapePool, shaped{"guessed", "plain", "VM.Standard.E6.Ax.Flex", "on-demand"})
+	s.Create(shapePool, shaped{"spotty", "plain", "VM.Standard.E5.Flex", "spot"})
 	applyScenario(s, "ocinodeclass.yaml", "nodepool.yaml", "api-service.yaml", "karpenter-cpu-demo.yaml", "report-builder-managed.yaml")
 	scale(s, "karpenter-cpu-demo", 8)
 	scale(s, "api-service", 12)
@@ -104,6 +111,8 @@ func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
 	limitToUsage(s, "managed-burst-pool")
 	alerts("KarpenterOkeNodePoolNearLimit")
 
+	s.Runs("spotty")
+	require.NoError(t, s.Simulator().PreemptInstance(s.Claims("spotty")[0].Status.ProviderID))
 	cordon(s)
 	scale(s, "api-service", 20)
 	alerts("KarpenterOkeNoVirtualNodeUsable", "KarpenterOkeRuleErrors")
@@ -114,6 +123,9 @@ func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
 
 	scale(s, "karpenter-cpu-demo", 0) // nodes go, which some panels show
 	requireData(s, p)
+
+	require.NoError(t, s.Simulator().DeleteStream(stream))
+	alerts("KarpenterOkeInterruptionStreamDown")
 
 	require.NoError(t, s.KillController())
 	alerts("KarpenterOkeAbsent")
