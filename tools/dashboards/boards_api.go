@@ -5,11 +5,11 @@ var ociAPI = board{
 	about: "How the controller talks to Oracle Cloud: calls, answers, waits, and the age of what it knows.",
 	rows: []row{
 		{"Calls", []panel{
-			{title: "OCI calls", about: "Per second, by operation.", targets: one(`sum by (operation) (rate(karpenter_oke_oci_requests_total[$__rate_interval]))`, "{{operation}}")},
+			{title: "OCI calls per second", about: "By operation.", targets: one(`sum by (operation) (rate(karpenter_oke_oci_requests_total[$__rate_interval]))`, "{{operation}}")},
 			{title: "Answers that are errors", about: "Per second, by operation and HTTP status.", targets: one(`sum by (operation, code) (rate(karpenter_oke_oci_requests_total{code!~"2.."}[$__rate_interval]))`, "{{operation}} {{code}}")},
 			{title: "Share of failed calls", unit: "percentunit", about: "Refused, throttled, failed or without an answer.",
 				targets: one(`sum by (service) (rate(karpenter_oke_oci_requests_total{code=~"401|403|429|5..|none"}[$__rate_interval])) / sum by (service) (rate(karpenter_oke_oci_requests_total[$__rate_interval]))`, "{{service}}")},
-			{title: "OCI calls in all", width: 12, about: "Since the controller's start.", targets: []target{
+			{title: "OCI calls", width: 12, about: "In all, since the controller's start.", targets: []target{
 				{`sum(karpenter_oke_oci_requests_total)`, "calls"}, {`sum(karpenter_oke_oci_requests_total{code!~"2.."}) or vector(0)`, "answered with an error"},
 			}},
 			{title: "Time of an answer", width: 12, unit: "s", about: "95 of 100 answers come sooner.",

@@ -12,6 +12,7 @@ type figurePlot struct {
 	Title   string
 	Caption string
 	SVG     template.HTML
+	Panel   panel
 }
 
 // layerClass is the CSS class that gives a layer its colour, the same in all plots.
@@ -26,7 +27,7 @@ func plots(r *record.Recording) []figurePlot {
 	make := func(title, caption string, p Plot) figurePlot {
 		p.Bands = bands(r)
 		p.End = r.Ended.Sub(r.Started).Seconds()
-		return figurePlot{title, caption, p.SVG(title)}
+		return figurePlot{title, caption, p.SVG(title), panels[title]}
 	}
 	return []figurePlot{
 		make("Pods running", "by the layer of the node they run on", Plot{Series: byLayer(r, record.Layers, func(s record.Sample, l record.Layer) float64 {
