@@ -65,7 +65,7 @@ type shaped struct{ Name, Class, Shape, CapacityType string }
 
 // One cluster for everything: faults are brought about in an order in which none hides another.
 func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
-	program(t, "prometheus") // before a cluster is started in vain
+	program(t, "prometheus")                    // before a cluster is started in vain
 	region, err := ocisim.New(ocisim.Options{}) // every simulator's OCIDs are the same
 	require.NoError(t, err)
 	stream := region.World().StreamID
