@@ -29,9 +29,9 @@ var ociAPI = board{
 		{"Interruptions", []panel{
 			{title: "Messages of the stream", about: "In all, by what became of them. Only with a stream.", targets: one(`sum by (kind, outcome) (karpenter_oke_interruption_messages_total)`, "{{kind}} {{outcome}}")},
 			{title: "NodeClaims taken down ahead", about: "In all, by how the interruption was found out.", targets: one(`sum by (kind, source) (karpenter_oke_interruption_nodeclaims_deleted_total)`, "{{kind}} by {{source}}")},
-			{title: "Delay of the stream", unit: "s", about: "How long messages waited, and the time until the NodeClaim was deleted (95 of 100).", targets: []target{
+			{title: "Delay of the stream", unit: "s", about: "How long messages waited, and the time until the NodeClaim was deleted (95 of 100 since the start).", targets: []target{
 				{`max(karpenter_oke_interruption_stream_lag_seconds)`, "oldest message"},
-				{`histogram_quantile(0.95, sum by (le) (rate(karpenter_oke_interruption_reaction_seconds_bucket[$__rate_interval])))`, "until the NodeClaim was deleted"},
+				{`histogram_quantile(0.95, sum by (le) (karpenter_oke_interruption_reaction_seconds_bucket))`, "until the NodeClaim was deleted"},
 			}},
 			{title: "Stream can be read", width: 12, targets: one(`max(karpenter_oke_interruption_stream_healthy)`, "")},
 			{title: "NodeClaims with announced maintenance", width: 12, targets: one(`max(karpenter_oke_interruption_maintenance_nodeclaims)`, "")},
