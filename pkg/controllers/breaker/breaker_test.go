@@ -52,8 +52,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	nodePool := &karpv1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "pool"}}
+	nodePool.Spec.Template.Spec.NodeClassRef = &karpv1.NodeClassReference{Group: v1alpha1.Group, Kind: "OciNodeClass", Name: "class"}
 	kube := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithStatusSubresource(&karpv1.NodeClaim{}).
-		WithObjects(&karpv1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "pool"}}).
+		WithObjects(nodePool, &v1alpha1.OciNodeClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}).
 		WithIndex(&corev1.Node{}, "spec.providerID", func(o client.Object) []string { return []string{o.(*corev1.Node).Spec.ProviderID} }).
 		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).Build()
 	w := &world{t: t, clock: clocktesting.NewFakeClock(noon), kube: kube, mapping: mapping{}, released: &released{}, recorder: test.NewEventRecorder(), breaker: New()}
@@ -165,7 +167,7 @@ func TestTheSecondNodeInVainTripsAndTheBackoffDoubles(t *testing.T) {
 	require.Empty(t, w.recorder.Events())
 	w.pass(3 * time.Second)
 	require.Equal(t, ReasonBackoff, w.held(p))
-	require.Equal(t, 2, w.recorder.Calls(EventHeldBack), "on the pod and on the NodePool")
+	require.Equal(t, 3, w.recorder.Calls(EventHeldBack), "on the pod, on the NodePool and on its class")
 
 	for _, wait := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour} {
 		w.pass(wait - 5*time.Second)

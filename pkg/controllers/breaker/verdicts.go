@@ -20,9 +20,11 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/events"
 	nodeutils "sigs.k8s.io/karpenter/pkg/utils/node"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
-// EventHeldBack is on a pod, and on the NodePool, when buying for the pod backs off.
+// EventHeldBack is on a pod, and on its NodePool and OciNodeClass, when buying for the pod backs off.
 const EventHeldBack = "BuyingHeldBack"
 
 const (
@@ -180,8 +182,23 @@ func (c *VerdictsController) trip(ctx context.Context, r *record, p *corev1.Pod,
 			Message:      fmt.Sprintf("%d nodes came up for pod %s and did not take it; buying for it backs off for %s", count, klog.KObj(p), wait),
 			DedupeValues: []string{pool},
 		})
+		happened = append(happened, c.onClass(ctx, nodePool, p, count)...)
 	}
 	c.recorder.Publish(happened...)
+}
+
+// onClass tells it on the node class as well: sizes and images that are not what they were taken for are the class's.
+func (c *VerdictsController) onClass(ctx context.Context, nodePool *karpv1.NodePool, p *corev1.Pod, count int) []events.Event {
+	nodeClass := &v1alpha1.OciNodeClass{}
+	ref := nodePool.Spec.Template.Spec.NodeClassRef
+	if ref == nil || c.kube.Get(ctx, client.ObjectKey{Name: ref.Name}, nodeClass) != nil {
+		return nil
+	}
+	return []events.Event{{
+		InvolvedObject: nodeClass, Type: corev1.EventTypeWarning, Reason: EventHeldBack,
+		Message:      fmt.Sprintf("%d nodes of NodePool %s came up for pod %s and did not take it; buying for it backs off", count, nodePool.Name, klog.KObj(p)),
+		DedupeValues: []string{nodeClass.Name, nodePool.Name},
+	}}
 }
 
 func (c *VerdictsController) measure() {
