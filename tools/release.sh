@@ -42,7 +42,7 @@ program() {
 
 go run ./tools/image --version "$version" --out "$out"
 program karpenter-oke ./cmd/controller sigs.k8s.io/karpenter/pkg/operator.Version linux/amd64 linux/arm64
-program kubectl-karpenter_oke ./cmd/kubectl-karpenter_oke main.version linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+program kubectl-karpenter_oke ./cmd/kubectl-karpenter_oke main.version linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 for chart in karpenter-oke-crd karpenter-oke; do
     "$bin/helm" package "charts/$chart" --version "${version#v}" --app-version "$version" --destination "$scratch" >/dev/null

@@ -21,6 +21,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/clustertest"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/helm"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/podhost"
+	"github.com/karpenter-oke/karpenter-oke/test/environment"
 )
 
 // defaults are the NodePool and OciNodeClass that the chart can make, as docs/install.md shows them.
@@ -36,7 +37,7 @@ defaultNodeClass:
 
 // A platform team's whole way with the charts: install, lose a leader, upgrade, try bad settings, roll back, uninstall.
 func TestWhatIsInstalledRunsIsUpgradedAndLeavesNothing(t *testing.T) {
-	i := start(t, "install")
+	i := start(t, environment.Options{Name: "install"})
 	before := clustertest.Everything(t, i.Plane())
 	values := filepath.Join(t.TempDir(), "values.yaml")
 	require.NoError(t, os.WriteFile(values, []byte(defaults), 0o600))

@@ -57,15 +57,13 @@ type installed struct {
 
 // start starts a cluster without a controller, with three hosts in three zones, and with the exchange of tokens that OKE offers beside the API
 // server.
-func start(t *testing.T, name string) *installed {
+func start(t *testing.T, o environment.Options) *installed {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("runs an image as processes of Linux")
 	}
-	spec := live.StartBare(t, environment.Options{
-		Name: name, AuditLog: true, FixedNodes: live.None(), SystemNodes: live.None(), OCISim: ocisim.Options{VerifySignatures: true},
-	})
-	i := &installed{Spec: spec}
+	o.AuditLog, o.FixedNodes, o.SystemNodes, o.OCISim.VerifySignatures = true, live.None(), live.None(), true
+	i := &installed{Spec: live.StartBare(t, o)}
 	var err error
 	i.helm, err = helm.New(i.Kubeconfig())
 	require.NoError(t, err)
