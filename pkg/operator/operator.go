@@ -259,6 +259,7 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		repair.NewResetController(o.GetClient(), o.EventRecorder, o.Inventory, o.Instances, o.Clock),
 		registration.NewClaimsController(o.GetClient(), o.Registrations, o.Clock),
 		nodeclaim.NewLabelsController(o.GetClient()),
+		nodeclaim.NewTaintsController(o.GetClient()),
 		nodeclaim.NewReservationController(o.GetClient(), o.EventRecorder, o.Inventory),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),
 		o.InUse,

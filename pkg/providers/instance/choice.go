@@ -9,9 +9,11 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/scheduling"
-	"sigs.k8s.io/karpenter/pkg/utils/resources"
+	coreresources "sigs.k8s.io/karpenter/pkg/utils/resources"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 )
 
 // Candidate is one way to launch a NodeClaim: an instance type in one of its offerings.
@@ -24,14 +26,27 @@ type Candidate struct {
 type claim struct {
 	requirements scheduling.Requirements
 	requests     corev1.ResourceList
+	gpusWanted   bool
 }
 
 func newClaim(nodeClaim *karpv1.NodeClaim) claim {
-	return claim{
+	c := claim{
 		requirements: scheduling.NewNodeSelectorRequirementsWithMinValues(nodeClaim.Spec.Requirements...),
 		requests:     nodeClaim.Spec.Resources.Requests,
 	}
+	// Pods that ask for a GPU, or requirements that speak of GPUs.
+	c.gpusWanted = slices.ContainsFunc(gpuResources, func(name corev1.ResourceName) bool { return has(c.requests, name) }) ||
+		slices.ContainsFunc(gpuLabels, c.requirements.Has)
+	return c
 }
+
+var (
+	gpuResources = []corev1.ResourceName{resources.ResourceNVIDIAGPU, resources.ResourceAMDGPU}
+	gpuLabels    = []string{
+		v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUDescription,
+		v1alpha1.LabelInstanceCategory, v1alpha1.LabelInstanceFamily, v1alpha1.LabelInstanceShapeName,
+	}
+)
 
 // filter keeps the candidates that pass, in their order.
 type filter struct {
@@ -43,7 +58,8 @@ type filter struct {
 var filters = []filter{
 	{name: "meets the NodeClaim's requirements", keep: claim.compatible},
 	{name: "is available", keep: func(_ claim, o Candidate) bool { return o.Offering.Launchable() }},
-	{name: "is large enough for its pods", keep: func(c claim, o Candidate) bool { return resources.Fits(c.requests, o.Type.Allocatable()) }},
+	{name: "is large enough for its pods", keep: func(c claim, o Candidate) bool { return coreresources.Fits(c.requests, o.Type.Allocatable()) }},
+	{name: "does without the GPUs that no pod asks for", keep: claim.wantsType},
 	{name: "has a capacity type that the NodePool asks for", keep: claim.wantsCapacityType},
 }
 
@@ -62,6 +78,20 @@ func (c claim) wantsCapacityType(o Candidate) bool {
 	return asked.Operator() == corev1.NodeSelectorOpIn || !asked.Has(karpv1.CapacityTypeOnDemand)
 }
 
+func has(list corev1.ResourceList, name corev1.ResourceName) bool {
+	q, ok := list[name]
+	return ok && !q.IsZero()
+}
+
+// hasGPU says whether a type has GPUs.
+func hasGPU(t *cloudprovider.InstanceType) bool {
+	return slices.ContainsFunc(gpuResources, func(name corev1.ResourceName) bool { return has(t.Capacity, name) })
+}
+
+// wantsType: GPUs cost many times what the rest of a machine does, so they are not bought for pods that ask for none, also when nothing
+// else can be had now. A NodePool that has nothing but machines with GPUs has chosen.
+func (c claim) wantsType(o Candidate) bool { return c.gpusWanted || !hasGPU(o.Type) }
+
 // capacityTypeRank orders what is paid already before what can be taken away, before the rest.
 var capacityTypeRank = map[string]int{karpv1.CapacityTypeReserved: 0, karpv1.CapacityTypeSpot: 1, karpv1.CapacityTypeOnDemand: 2}
 
@@ -71,6 +101,7 @@ var capacityTypeRank = map[string]int{karpv1.CapacityTypeReserved: 0, karpv1.Cap
 // left it names the filter that emptied the list.
 func choose(nodeClaim *karpv1.NodeClaim, types []*cloudprovider.InstanceType, zones map[string]int, sizes *instancetype.Fitter) (candidates []Candidate, emptiedBy string) {
 	c := newClaim(nodeClaim)
+	c.gpusWanted = c.gpusWanted || !slices.ContainsFunc(types, func(t *cloudprovider.InstanceType) bool { return !hasGPU(t) })
 	for _, t := range types {
 		for _, o := range t.Offerings {
 			candidates = append(candidates, Candidate{Type: t, Offering: o})

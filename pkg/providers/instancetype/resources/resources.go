@@ -39,8 +39,9 @@ const (
 	VolumeDriver   = "blockvolume.csi.oraclecloud.com"
 	VolumesPerNode = 32
 
-	resourceNVIDIAGPU = corev1.ResourceName("nvidia.com/gpu")
-	resourceAMDGPU    = corev1.ResourceName("amd.com/gpu")
+	// ResourceNVIDIAGPU and ResourceAMDGPU are the resources of the makers' device plugins.
+	ResourceNVIDIAGPU = corev1.ResourceName("nvidia.com/gpu")
+	ResourceAMDGPU    = corev1.ResourceName("amd.com/gpu")
 )
 
 // Machine is what the prediction needs to know of a node.
@@ -106,9 +107,9 @@ func Predict(m Machine, limits PodLimits, k Kubelet) Resources {
 		corev1.ResourcePods:             *resource.NewQuantity(int64(Pods(m.VNICs, m.VCPUs, limits)), resource.DecimalSI),
 	}
 	if m.GPUs > 0 {
-		name := resourceNVIDIAGPU
+		name := ResourceNVIDIAGPU
 		if m.GPUManufacturer == "amd" {
-			name = resourceAMDGPU
+			name = ResourceAMDGPU
 		}
 		capacity[name] = *resource.NewQuantity(int64(m.GPUs), resource.DecimalSI)
 	}

@@ -1,0 +1,184 @@
+//go:build e2e
+
+// Package capacity_test uses every kind of capacity that OCI sells on one running cluster: each spec begins with a pending pod and ends with
+// what OCI was asked for and what the node says of itself.
+package capacity_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/samber/lo"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/test/environment"
+	"github.com/karpenter-oke/karpenter-oke/test/live"
+	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
+)
+
+// kind is one kind of capacity: a NodePool and its class of the same name.
+type kind struct {
+	Name         string
+	Class        string   // YAML lines of the class's spec, beside image and subnet
+	Requirements []string // of the NodePool
+	Taints       string   // of the NodePool, YAML in one line
+	World        ocisim.World
+}
+
+const kindManifest = `
+apiVersion: karpenter.k8s.oracle/v1alpha1
+kind: OciNodeClass
+metadata: {name: {{.Name}}}
+spec:
+  imageSelector:
+    - {osFamily: Oracle Linux, osVersion: "8"}
+  subnetSelector:
+    - freeFormTags: {role: nodes}
+{{.Class}}
+---
+apiVersion: karpenter.sh/v1
+kind: NodePool
+metadata: {name: {{.Name}}}
+spec:
+  disruption: {consolidationPolicy: WhenEmpty, consolidateAfter: Never}
+  template:
+    metadata:
+      labels: {kind: "{{.Name}}"}
+    spec:
+      nodeClassRef: {group: karpenter.k8s.oracle, kind: OciNodeClass, name: {{.Name}}}
+      {{- if .Taints}}
+      taints: {{.Taints}}
+      {{- end}}
+      requirements:
+{{- range .Requirements}}
+        - {{.}}
+{{- end}}
+`
+
+const podManifest = `
+apiVersion: v1
+kind: Pod
+metadata: {name: {{.Name}}, namespace: default}
+spec:
+  nodeSelector: {kind: "{{.Kind}}"{{range .Selector}}, {{.}}{{end}}}
+  containers:
+    - name: main
+      image: example.com/app:1
+      resources:
+        requests: { {{.Requests}} }
+        {{- if .Limits}}
+        limits: { {{.Limits}} }
+        {{- end}}
+`
+
+type pod struct {
+	Name, Kind, Requests, Limits string
+	Selector                     []string
+}
+
+type suite struct {
+	*live.Spec
+	world ocisim.World
+}
+
+func start(t *testing.T, controllerArgs ...string) *suite {
+	t.Helper()
+	s := &suite{Spec: live.Start(t, environment.Options{
+		Name: "e2e-capacity", FixedNodes: live.None(), SystemNodes: live.None(), VirtualNodes: live.None(), ControllerArgs: controllerArgs,
+	})}
+	s.world = s.Simulator().World()
+	return s
+}
+
+// use makes a kind and waits until its class is ready.
+func (s *suite) use(k kind) {
+	s.Helper()
+	k.World, k.Class = s.world, indent(k.Class)
+	s.Create(kindManifest, k)
+	s.ready(k.Name)
+}
+
+func indent(lines string) string {
+	lines = strings.Trim(lines, "\n")
+	if lines == "" {
+		return ""
+	}
+	return "  " + strings.ReplaceAll(lines, "\n", "\n  ")
+}
+
+func (s *suite) ready(name string) {
+	s.Helper()
+	s.Eventually("OciNodeClass "+name+" to be ready", func() string {
+		class := &v1alpha1.OciNodeClass{}
+		s.Get(class, "", name)
+		if root := class.StatusConditions().Root(); !root.IsTrue() {
+			return fmt.Sprint(class.Status.Conditions)
+		}
+		return ""
+	})
+}
+
+// pod makes a pod for a kind.
+func (s *suite) pod(p pod) {
+	s.Helper()
+	if p.Requests == "" {
+		p.Requests = "cpu: 1, memory: 2Gi"
+	}
+	s.Create(podManifest, p)
+}
+
+// runs makes a pod, waits until it runs, and returns its node and its instance.
+func (s *suite) runs(p pod) (*corev1.Node, ocisim.Instance) {
+	s.Helper()
+	s.pod(p)
+	node := s.Runs(p.Name)
+	return node, s.Instance(node.Spec.ProviderID)
+}
+
+// end deletes a kind with its nodes and pods, so that the next spec has the cluster for itself.
+func (s *suite) end(name string) {
+	s.Helper()
+	require.NoError(s.T, s.Client().DeleteAllOf(s.Context(), &corev1.Pod{}, client.InNamespace("default"), client.GracePeriodSeconds(0)))
+	pool := &karpv1.NodePool{}
+	s.Get(pool, "", name)
+	require.NoError(s.T, s.Client().Delete(s.Context(), pool))
+	s.Eventually("the nodes of "+name+" to go", func() string {
+		if left := s.Claims(name); len(left) > 0 {
+			return fmt.Sprintf("%d NodeClaims left", len(left))
+		}
+		return ""
+	})
+}
+
+func label(node *corev1.Node, name string) string { return node.Labels[v1alpha1.Group+"/"+name] }
+
+func (s *suite) running(of func(ocisim.Instance) bool) int {
+	return lo.CountBy(s.Simulator().Instances(), func(i ocisim.Instance) bool { return i.State != "TERMINATED" && of(i) })
+}
+
+func TestEveryKindOfCapacity(t *testing.T) {
+	s := start(t)
+	for _, spec := range []struct {
+		says string
+		run  func(*suite)
+	}{
+		{"a capacity reservation is filled first, then the NodePool's other capacity types, and its end kills nothing", (*suite).reservation},
+		{"preemptible capacity falls back to on-demand where the NodePool lists both, and only there", (*suite).preemptible},
+		{"GPU machines of both makers are bought for the pods that ask for GPUs", (*suite).gpus},
+		{"burstable, Arm, bare metal, one thread a core and dedicated hosts", (*suite).others},
+	} {
+		if !t.Run(spec.says, func(t *testing.T) {
+			parent := s.T
+			s.T = t
+			defer func() { s.T = parent }()
+			spec.run(s)
+		}) {
+			return
+		}
+	}
+}
