@@ -110,15 +110,16 @@ func (s *suite) restart() {
 	require.NoError(s.t, err)
 	s.unavailable = capacity.NewUnavailable(clock.RealClock{}).WithShapes(shapes)
 	s.inventory = inventory.NewProvider(c, inventory.OneCompartment(world.CompartmentID), world.ClusterID, clock.RealClock{})
+	addresses := network.NewAddresses(clock.RealClock{})
 	s.reservations = reservation.NewProvider(c, s, clock.RealClock{})
 	instanceTypes := instancetype.NewProvider(
-		instancetype.Dependencies{Shapes: shapes, Prices: prices, Unavailable: s.unavailable, Reservations: s.reservations},
+		instancetype.Dependencies{Shapes: shapes, Prices: prices, Unavailable: s.unavailable, Reservations: s.reservations, Addresses: addresses},
 		instancetype.Settings{Region: oci.RegionLabel(c.Region()), Pods: resources.PodLimits{VCNNative: true}})
 	tenancy, err := c.Tenancy()
 	require.NoError(s.t, err)
 	instances := instance.NewProvider(instance.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}, instance.Dependencies{
 		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Claims: s.claims, Unavailable: s.unavailable,
-		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Reservations: s.reservations, Clock: clock.RealClock{},
+		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Reservations: s.reservations, Addresses: addresses, Clock: clock.RealClock{},
 	})
 	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
 	s.deps = cloudprovider.Dependencies{

@@ -79,6 +79,7 @@ type Operator struct {
 	ClassStatus   *nodeclass.StatusController
 	Unavailable   *capacity.Unavailable
 	Reservations  *reservation.DefaultProvider
+	Addresses     *network.Addresses
 	Prices        *pricing.DefaultProvider
 	PriceFeed     *feed.Feed // nil when the price list is not read
 	InUse         *nodeclaim.InUseController
@@ -130,6 +131,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Inventory:     inventory.NewProvider(client, compartments{kube: core.GetClient(), own: opts.CompartmentID}, opts.ClusterID, core.Clock, inventory.WithClaims(claimed{kube: core.GetClient()})),
 		Images:        image.NewProvider(client, image.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID, OKEImageCompartmentID: opts.OKEImageCompartmentID, Clock: core.Clock}),
 		Network:       network.NewProvider(client, opts.CompartmentID),
+		Addresses:     network.NewAddresses(core.Clock),
 		Placement:     placement.NewProvider(client),
 		Launches:      nodeclass.NewLaunchOutcomes(core.Clock),
 		Registrations: registration.NewHealth(core.EventRecorder, core.Clock),
@@ -218,7 +220,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	}
 	o.InUse = nodeclaim.NewInUseController(o.GetClient())
 	o.InstanceTypes = instancetype.NewProvider(
-		instancetype.Dependencies{Shapes: o.Shapes, Prices: prices, Unavailable: o.Unavailable, InUse: o.InUse, Learned: o.Learned, Reservations: o.Reservations},
+		instancetype.Dependencies{Shapes: o.Shapes, Prices: prices, Unavailable: o.Unavailable, InUse: o.InUse, Learned: o.Learned, Reservations: o.Reservations, Addresses: o.Addresses},
 		instancetype.Settings{
 			Region: oci.RegionLabel(o.OCI.Region()),
 			Pods:   resources.PodLimits{VCNNative: o.Cluster.Get().Pods == cluster.VCNNative},
@@ -228,7 +230,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		instance.Config{ClusterID: opts.ClusterID, CompartmentID: opts.CompartmentID},
 		instance.Dependencies{
 			API: o.OCI, Sizes: o.InstanceTypes, Shapes: o.Shapes, Cluster: o.Cluster, Inventory: o.Inventory, Claims: o.GetClient(),
-			Unavailable: o.Unavailable, Reports: o.Reports, Reservations: o.Reservations, Clock: o.Clock,
+			Unavailable: o.Unavailable, Reports: o.Reports, Reservations: o.Reservations, Addresses: o.Addresses, Clock: o.Clock,
 		})
 	o.CloudProvider = cloudprovider.New(cloudprovider.Dependencies{
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
@@ -260,6 +262,7 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		registration.NewClaimsController(o.GetClient(), o.Registrations, o.Clock),
 		nodeclaim.NewLabelsController(o.GetClient()),
 		nodeclaim.NewTaintsController(o.GetClient()),
+		nodeclaim.NewPodNetworkController(o.GetClient(), o.EventRecorder, o.ipFamilies),
 		nodeclaim.NewReservationController(o.GetClient(), o.EventRecorder, o.Inventory),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),
 		o.InUse,

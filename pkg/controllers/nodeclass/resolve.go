@@ -157,9 +157,19 @@ func (c *StatusController) resolveSubnets(ctx context.Context, nodeClass *v1alph
 		if podSubnets, err = c.Network.Subnets(ctx, pods.PodSubnetSelector, vcn(nodeClass, current)); err != nil {
 			return "", prefixed("podSubnetSelector: ", err)
 		}
+		// Without an address no pod starts, so a node would be bought in vain.
+		if len(podSubnets) > 0 && !slices.ContainsFunc(podSubnets, hasAddresses) {
+			return "", selection.Unresolved("podSubnetSelector: no address is free in %s; add a subnet or free some addresses",
+				strings.Join(names(podSubnets, func(s v1alpha1.Subnet) string { return s.Name }), ", "))
+		}
 	}
 	nodeClass.Status.Subnets, nodeClass.Status.PodSubnets = subnets, podSubnets
 	return "", nil
+}
+
+// hasAddresses is true also while it is not known.
+func hasAddresses(s v1alpha1.Subnet) bool {
+	return s.AvailableIPAddresses == nil || *s.AvailableIPAddresses > 0
 }
 
 func (c *StatusController) resolveSecurityGroups(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) (string, error) {

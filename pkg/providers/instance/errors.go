@@ -13,7 +13,7 @@ import (
 type noSubnetError struct{ nodeClass, zone string }
 
 func (e *noSubnetError) Error() string {
-	return fmt.Sprintf("OciNodeClass %s selects no subnet in zone %s", e.nodeClass, e.zone)
+	return fmt.Sprintf("OciNodeClass %s selects no subnet in zone %s that had a free address of late", e.nodeClass, e.zone)
 }
 
 // notRecordedError says that a launch was not sent because it could not be written down before.

@@ -22,6 +22,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/reservation"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
@@ -108,6 +109,7 @@ type Dependencies struct {
 	Reports     *capacity.Reports // may be nil
 	// Reservations counts what is left in capacity reservations; nil launches into none.
 	Reservations reservation.Provider
+	Addresses    *network.Addresses // may be nil
 	Clock        clock.Clock
 }
 
@@ -123,6 +125,7 @@ type DefaultProvider struct {
 	unavailable  *capacity.Unavailable
 	reports      *capacity.Reports
 	reservations reservation.Provider
+	addresses    *network.Addresses
 	clock        clock.Clock
 
 	mu        sync.Mutex               // only memory is touched under it
@@ -144,7 +147,8 @@ var _ Provider = (*DefaultProvider)(nil)
 func NewProvider(cfg Config, d Dependencies) *DefaultProvider {
 	return &DefaultProvider{
 		cfg: cfg, api: d.API, sizes: d.Sizes, shapes: d.Shapes, cluster: d.Cluster, inventory: d.Inventory, claims: d.Claims,
-		unavailable: d.Unavailable, reports: d.Reports, reservations: d.Reservations, clock: d.Clock, unknown: map[string]unknownLaunch{}, ended: map[string]time.Time{}, launching: map[place]int{},
+		unavailable: d.Unavailable, reports: d.Reports, reservations: d.Reservations, addresses: d.Addresses, clock: d.Clock,
+		unknown: map[string]unknownLaunch{}, ended: map[string]time.Time{}, launching: map[place]int{},
 	}
 }
 
@@ -266,15 +270,19 @@ func (p *DefaultProvider) launchCandidate(ctx context.Context, r request, candid
 func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candidate Candidate, faultDomain string) (Launched, error) {
 	domain, _ := p.availabilityDomain(candidate.Offering.Zone())
 	err := error(&noSubnetError{nodeClass: r.nodeClass.Name, zone: candidate.Offering.Zone()})
-	for _, subnet := range subnetsFor(r.nodeClass, domain, string(r.nodeClaim.UID)) {
+	for _, subnet := range subnetsFor(r.nodeClass, domain, string(r.nodeClaim.UID), p.addresses) {
 		var next plan
 		if next, err = p.plan(r, candidate, subnet, faultDomain, r.ledger.attempt()); err != nil {
 			return Launched{}, err
 		}
 		var launched Launched
-		if launched, err = p.attempt(ctx, r, next); err == nil || oci.ClassOf(err) != oci.ClassAddresses {
+		end := p.addresses.Begin(subnet.ID)
+		launched, err = p.attempt(ctx, r, next)
+		end(err == nil || oci.ClassOf(err) == oci.ClassTransient)
+		if err == nil || oci.ClassOf(err) != oci.ClassAddresses {
 			return launched, err
 		}
+		p.addresses.Exhaust(subnet.ID)
 	}
 	return Launched{}, err
 }

@@ -41,7 +41,7 @@ func classNode(nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) boots
 	if usesNativePodNetworking(nodeClass, current) {
 		n.Native = &bootstrap.NativePodNetworking{
 			PodSubnetIDs: lo.Map(nodeClass.Status.PodSubnets, func(s v1alpha1.Subnet, _ int) string { return s.ID }),
-			PodNSGIDs:    podSecurityGroups(nodeClass),
+			PodNSGIDs:    PodSecurityGroupIDs(nodeClass),
 		}
 	}
 	return n
@@ -59,8 +59,8 @@ func usesNativePodNetworking(nodeClass *v1alpha1.OciNodeClass, current *cluster.
 	}
 }
 
-// podSecurityGroups are the groups that pods join: those that the class selects for pods, or the node's when it does not say.
-func podSecurityGroups(nodeClass *v1alpha1.OciNodeClass) []string {
+// PodSecurityGroupIDs are the groups that pods join: those that the class selects for pods, or the node's when it does not say.
+func PodSecurityGroupIDs(nodeClass *v1alpha1.OciNodeClass) []string {
 	if p := nodeClass.Spec.PodNetworking; p == nil || p.PodSecurityGroupSelector == nil {
 		return SecurityGroupIDs(nodeClass)
 	}

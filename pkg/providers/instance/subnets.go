@@ -10,21 +10,23 @@ import (
 	"github.com/samber/lo"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 )
 
-// subnetsFor orders the subnets that serve an availability domain for one NodeClaim. Over many NodeClaims the first one is spread
+// subnetsFor orders the subnets that serve an availability domain for one NodeClaim, without those that had no address a moment ago. Over many NodeClaims the first one is spread
 // in proportion to the free addresses, and evenly while those of any subnet are not known; for one NodeClaim the order is always
 // the same, so that a repeated launch begins where the first did.
-func subnetsFor(nodeClass *v1alpha1.OciNodeClass, availabilityDomain string, uid string) []v1alpha1.Subnet {
+func subnetsFor(nodeClass *v1alpha1.OciNodeClass, availabilityDomain string, uid string, addresses *network.Addresses) []v1alpha1.Subnet {
 	usable := lo.Filter(nodeClass.Status.Subnets, func(s v1alpha1.Subnet, _ int) bool {
-		return s.AvailabilityDomain == "" || s.AvailabilityDomain == availabilityDomain
+		return (s.AvailabilityDomain == "" || s.AvailabilityDomain == availabilityDomain) && !addresses.Exhausted(s.ID)
 	})
 	known := !slices.ContainsFunc(usable, func(s v1alpha1.Subnet) bool { return s.AvailableIPAddresses == nil })
 	score := func(s v1alpha1.Subnet) float64 {
 		if !known {
 			return rendezvous(uid, s.ID, 1)
 		}
-		return rendezvous(uid, s.ID, float64(max(*s.AvailableIPAddresses, 0)))
+		free, _ := addresses.Free(s)
+		return rendezvous(uid, s.ID, float64(free))
 	}
 	slices.SortFunc(usable, func(a, b v1alpha1.Subnet) int {
 		return cmp.Or(cmp.Compare(score(b), score(a)), cmp.Compare(a.ID, b.ID))

@@ -3,11 +3,14 @@ package instance
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 )
 
 func class(subnets ...v1alpha1.Subnet) *v1alpha1.OciNodeClass {
@@ -28,7 +31,7 @@ func subnet(id string, free int64) v1alpha1.Subnet {
 func firsts(c *v1alpha1.OciNodeClass) map[string]int {
 	counts := map[string]int{}
 	for i := range 4000 {
-		counts[subnetsFor(c, "AD-1", fmt.Sprint("uid-", i))[0].ID]++
+		counts[subnetsFor(c, "AD-1", fmt.Sprint("uid-", i), nil)[0].ID]++
 	}
 	return counts
 }
@@ -47,15 +50,30 @@ func TestSubnetsAreChosenEvenlyWhileAddressesAreNotKnown(t *testing.T) {
 
 func TestSubnetsOfANodeClaimAreAlwaysInTheSameOrder(t *testing.T) {
 	c := class(subnet("a", 10), subnet("b", 10), subnet("c", 10))
-	first := subnetsFor(c, "AD-1", "uid")
+	first := subnetsFor(c, "AD-1", "uid", nil)
 	require.Len(t, first, 3, "a full one leads to the next")
-	require.Equal(t, first, subnetsFor(class(c.Status.Subnets[2], c.Status.Subnets[0], c.Status.Subnets[1]), "AD-1", "uid"))
+	require.Equal(t, first, subnetsFor(class(c.Status.Subnets[2], c.Status.Subnets[0], c.Status.Subnets[1]), "AD-1", "uid", nil))
 }
 
 func TestASubnetOfAnotherDomainIsNotUsed(t *testing.T) {
 	elsewhere := subnet("elsewhere", 10)
 	elsewhere.AvailabilityDomain = "AD-2"
-	ids := lo.Map(subnetsFor(class(subnet("regional", 1), elsewhere), "AD-1", "uid"), func(s v1alpha1.Subnet, _ int) string { return s.ID })
+	ids := lo.Map(subnetsFor(class(subnet("regional", 1), elsewhere), "AD-1", "uid", nil), func(s v1alpha1.Subnet, _ int) string { return s.ID })
 	require.Equal(t, []string{"regional"}, ids)
-	require.Empty(t, subnetsFor(class(elsewhere), "AD-1", "uid"))
+	require.Empty(t, subnetsFor(class(elsewhere), "AD-1", "uid", nil))
+}
+
+func TestSubnetsWithoutAddressesAreLeftAloneForAWhile(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(time.Unix(1000, 0))
+	addresses := network.NewAddresses(clock)
+	c := class(subnet("a", 10), subnet("b", 1))
+	addresses.Exhaust("a")
+	require.Equal(t, []v1alpha1.Subnet{c.Status.Subnets[1]}, subnetsFor(c, "AD-1", "uid", addresses))
+	addresses.Begin("b") // under way
+	addresses.Exhaust("b")
+	require.Empty(t, subnetsFor(c, "AD-1", "uid", addresses))
+	clock.SetTime(clock.Now().Add(4 * time.Minute))
+	for i := range 100 {
+		require.Equal(t, "a", subnetsFor(c, "AD-1", fmt.Sprint(i), addresses)[0].ID, "the only address of the other is taken by a launch that no figure shows yet")
+	}
 }

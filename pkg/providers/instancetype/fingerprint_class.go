@@ -33,7 +33,8 @@ func appendClass(b []byte, nodeClass *v1alpha1.OciNodeClass) []byte {
 
 	b = appendInt(b, int64(len(status.Subnets)))
 	for i := range status.Subnets {
-		b = appendText(b, status.Subnets[i].AvailabilityDomain)
+		// By its id it is known whether a subnet has addresses left.
+		b = appendText(appendText(b, status.Subnets[i].AvailabilityDomain), status.Subnets[i].ID)
 	}
 	b = appendZonal(appendZonal(b, status.ComputeClusters), status.ClusterPlacementGroups)
 	b = appendInt(b, int64(len(status.DedicatedVMHosts)))

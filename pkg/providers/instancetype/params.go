@@ -10,6 +10,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 )
 
 // faultDomains are the fault domains that every availability domain has.
@@ -100,6 +101,24 @@ func zonesOf(nodeClass *v1alpha1.OciNodeClass) (zones []string, bound bool) {
 	narrow(domainsOf(s.ClusterPlacementGroups, func(o v1alpha1.ZonalResource) string { return o.AvailabilityDomain }))
 	narrow(domainsOf(s.DedicatedVMHosts, func(o v1alpha1.DedicatedVMHost) string { return o.AvailabilityDomain }))
 	return zones, bound
+}
+
+// nowhere is a domain that no zone has.
+const nowhere = "-"
+
+// withAddresses is the node class without the subnets that have no address left: a zone that has no other is none for now, for this class
+// alone. Without any subnet left there is no zone at all.
+func withAddresses(nodeClass *v1alpha1.OciNodeClass, addresses *network.Addresses) *v1alpha1.OciNodeClass {
+	gone := func(s v1alpha1.Subnet) bool { return addresses.Exhausted(s.ID) }
+	if !slices.ContainsFunc(nodeClass.Status.Subnets, gone) {
+		return nodeClass
+	}
+	changed := *nodeClass
+	changed.Status.Subnets = slices.DeleteFunc(slices.Clone(nodeClass.Status.Subnets), gone)
+	if len(changed.Status.Subnets) == 0 {
+		changed.Status.Subnets = []v1alpha1.Subnet{{AvailabilityDomain: nowhere}}
+	}
+	return &changed
 }
 
 func domainsOf[T any](objects []T, domain func(T) string) []string {

@@ -16,6 +16,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype/resources"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/learned"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/network"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
@@ -57,7 +58,7 @@ type Settings struct {
 	Sizing v1alpha1.FlexSizing
 }
 
-// Dependencies of a DefaultProvider. InUse, Learned and Reservations may be nil.
+// Dependencies of a DefaultProvider. InUse, Learned, Reservations and Addresses may be nil.
 type Dependencies struct {
 	Shapes      shape.Provider
 	Prices      pricing.Provider
@@ -67,6 +68,8 @@ type Dependencies struct {
 	Learned *learned.Store
 	// Reservations tells what is left in capacity reservations; without it none is offered.
 	Reservations Reservations
+	// Addresses tells which subnets have no address left; nil: none.
+	Addresses *network.Addresses
 }
 
 // DefaultProvider builds instance types on demand and keeps them until a source moves.
@@ -83,7 +86,7 @@ type DefaultProvider struct {
 var _ Provider = (*DefaultProvider)(nil)
 
 // generations are the states of all sources.
-type generations struct{ shapes, prices, unavailable, inUse, learned, reservations uint64 }
+type generations struct{ shapes, prices, unavailable, inUse, learned, reservations, addresses uint64 }
 
 // edition is what was built from one state of the sources. It never changes after it was published.
 type edition struct {
@@ -145,7 +148,7 @@ func (p *DefaultProvider) List(_ context.Context, nodeClass *v1alpha1.OciNodeCla
 
 func (p *DefaultProvider) generations(snapshot *shape.Snapshot) generations {
 	g := generations{shapes: snapshot.Generation(), prices: p.deps.Prices.Generation(), unavailable: p.deps.Unavailable.Generation(),
-		learned: p.deps.Learned.Generation()}
+		learned: p.deps.Learned.Generation(), addresses: p.deps.Addresses.Generation()}
 	if p.deps.InUse != nil {
 		g.inUse = p.deps.InUse.Generation()
 	}
@@ -221,7 +224,7 @@ func (p *DefaultProvider) slotsOf(nodeClass *v1alpha1.OciNodeClass, snapshot *sh
 
 // types makes the types of cells, taking over what was built before and has not changed.
 func (p *DefaultProvider) types(next *edition, reusable map[params]builtTypes, cells []*cell, nodeClass *v1alpha1.OciNodeClass) []*cloudprovider.InstanceType {
-	prm := paramsOf(nodeClass, p.settings.Pods)
+	prm := paramsOf(withAddresses(nodeClass, p.deps.Addresses), p.settings.Pods)
 	view := p.deps.Learned.View(nodeClass)
 	slots := p.slotsOf(nodeClass, next.snapshot)
 	prm.slots = slotsKey(slots)

@@ -71,26 +71,26 @@ func (s *suite) refusedLaunches() int {
 }
 
 func (s *suite) preemptible() {
+	shape := "{key: karpenter.k8s.oracle/instance-shape-name, operator: In, values: [VM.Standard.E5.Flex]}"
+	s.use(kind{Name: "spot", Requirements: []string{shape, "{key: karpenter.sh/capacity-type, operator: In, values: [spot, on-demand]}"}})
+	node, i := s.runs(pod{Name: "spot", Kind: "spot"})
+	require.Equal(s.T, karpv1.CapacityTypeSpot, node.Labels[karpv1.CapacityTypeLabelKey], "the cheaper of both")
+	require.True(s.T, i.Preemptible)
+	require.Empty(s.T, node.Spec.Taints, "OKE's own taint is not set, so pods need no toleration")
+	s.end("spot")
+
 	fault, err := s.Simulator().Faults().Add(ocisim.Fault{Kind: ocisim.OutOfHostCapacity, Match: ocisim.Match{CapacityType: "spot"}})
 	require.NoError(s.T, err)
 	for name, types := range map[string]string{"both": "[spot, on-demand]", "preemptible": "[spot]"} {
-		s.use(kind{Name: name, Requirements: []string{
-			"{key: karpenter.sh/capacity-type, operator: In, values: " + types + "}",
-			"{key: karpenter.k8s.oracle/instance-shape-name, operator: In, values: [VM.Standard.E5.Flex]}",
-		}})
+		s.use(kind{Name: name, Requirements: []string{shape, "{key: karpenter.sh/capacity-type, operator: In, values: " + types + "}"}})
 	}
-	node, i := s.runs(pod{Name: "both", Kind: "both"})
+	node, i = s.runs(pod{Name: "both", Kind: "both"})
 	require.Equal(s.T, karpv1.CapacityTypeOnDemand, node.Labels[karpv1.CapacityTypeLabelKey])
 	require.False(s.T, i.Preemptible)
 	s.pod(pod{Name: "preemptible", Kind: "preemptible"})
 	s.EventuallyEvent("FailedScheduling", "Pod", "preemptible")
 	require.Zero(s.T, s.running(func(i ocisim.Instance) bool { return strings.Contains(i.DisplayName, "preemptible") }), "nothing is bought that the NodePool does not list")
-
 	require.True(s.T, s.Simulator().Faults().Remove(fault))
-	node = s.Runs("preemptible") // as soon as the mark of the refusal has expired
-	require.Equal(s.T, karpv1.CapacityTypeSpot, node.Labels[karpv1.CapacityTypeLabelKey])
-	require.True(s.T, s.Instance(node.Spec.ProviderID).Preemptible)
-	require.Empty(s.T, node.Spec.Taints, "OKE's own taint is not set")
 	s.end("both")
 	s.end("preemptible")
 }

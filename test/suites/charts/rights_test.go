@@ -37,6 +37,8 @@ var notExercised = map[string]string{
 	"configmaps create":              "the first node from which something is learned",
 	"configmaps update":              "later ones",
 	"nodepools.karpenter.sh patch":   "a NodePool whose hash or its version changed",
+	"nativepodnetworks.oci.oraclecloud.com get":    "a class with podNetworking.ipCount",
+	"nativepodnetworks.oci.oraclecloud.com create": "likewise",
 	"nodeclaims.karpenter.sh delete": "consolidation, drift and failed launches",
 }
 

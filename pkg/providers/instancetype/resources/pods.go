@@ -4,9 +4,11 @@ const (
 	// PodsDefault is OKE's limit of pods on a node: with the flannel overlay always, with VCN-native pod networking unless the node class
 	// asks for more addresses.
 	PodsDefault = 110
+	// AddressesMost is how many addresses the secondary VNICs of a node hold together.
+	AddressesMost = 256
 	// podsMost is how many pods a node can have at all: the secondary VNICs of a node hold no more addresses together (documentation of OKE's
 	// VCN-native pod networking).
-	podsMost = 256
+	podsMost = AddressesMost
 	// addressesPerVNIC is how many addresses a pod VNIC takes when nothing else is said; one of them is not a pod's.
 	addressesPerVNIC = 32
 )

@@ -11,6 +11,14 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
+// ipFamilies are the cluster's; nil before it was read.
+func (o *Operator) ipFamilies() []string {
+	if current := o.Cluster.Get(); current != nil {
+		return current.IPFamilies
+	}
+	return nil
+}
+
 // selectedReservations are the capacity reservations that node classes resolve to.
 type selectedReservations struct{ kube client.Reader }
 
