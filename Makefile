@@ -115,6 +115,7 @@ generate: dev-tools ## Write the generated files: deep copies, CustomResourceDef
 	@$(BIN)/controller-gen object paths=./pkg/apis/... crd output:crd:dir=pkg/apis/crds
 	@install -m 0644 pkg/apis/crds/*.yaml "$$(go list -m -f '{{.Dir}}' sigs.k8s.io/karpenter)"/pkg/apis/crds/*.yaml charts/karpenter-oke-crd/files/
 	@go run ./tools/apidoc
+	@go run ./tools/capacitydoc
 	@go run ./tools/metricsdoc
 	@go run ./tools/settingsdoc
 	@go run ./tools/dashboards
@@ -127,6 +128,7 @@ verify: dev-tools ## Check formatting, lint, import arrows, generated files, cha
 	@$(BIN)/golangci-lint run ./...
 	@tools/verify-generated.sh $(BIN)
 	@go run ./tools/apidoc --check
+	@go run ./tools/capacitydoc --check
 	@go run ./tools/metricsdoc --check
 	@go run ./tools/settingsdoc --check
 	@go run ./tools/dashboards --check

@@ -15,6 +15,7 @@ import (
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 	"sigs.k8s.io/karpenter/pkg/events"
+	"sigs.k8s.io/karpenter/pkg/operator/options"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
@@ -42,6 +43,11 @@ type Registrations interface {
 	MayReplace(nodeClass *v1alpha1.OciNodeClass, nodeClaim types.UID, imageID string) bool
 }
 
+// Overlays changes instance types as NodeOverlays say; core's store of them does.
+type Overlays interface {
+	ApplyAll(nodePool string, types []*cloudprovider.InstanceType) ([]*cloudprovider.InstanceType, error)
+}
+
 // Dependencies are what the adapter works with.
 type Dependencies struct {
 	Kube          client.Reader // NodeClasses and NodePools
@@ -53,6 +59,8 @@ type Dependencies struct {
 	Maintenance   maintenance.Policy
 	// Registrations may be nil: then every class is believed to become nodes.
 	Registrations Registrations
+	// Overlays are used at launches where the feature gate NodeOverlay is on; elsewhere core applies them itself. May be nil.
+	Overlays Overlays
 }
 
 // CloudProvider is Karpenter core's view of Oracle Cloud.
@@ -65,6 +73,7 @@ type CloudProvider struct {
 	inventory     inventory.Provider
 	maintenance   maintenance.Policy
 	registrations Registrations
+	overlays      Overlays
 }
 
 var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
@@ -73,7 +82,7 @@ var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
 func New(d Dependencies) *CloudProvider {
 	return &CloudProvider{
 		kube: d.Kube, recorder: d.Recorder, launches: d.Launches, instanceTypes: d.InstanceTypes, instances: d.Instances, inventory: d.Inventory,
-		maintenance: d.Maintenance, registrations: d.Registrations,
+		maintenance: d.Maintenance, registrations: d.Registrations, overlays: d.Overlays,
 	}
 }
 
@@ -94,6 +103,9 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 	if err != nil {
 		return nil, fmt.Errorf("listing instance types: %w", err)
 	}
+	if instanceTypes, err = c.overlaid(ctx, nodePool, instanceTypes); err != nil {
+		return nil, err
+	}
 	if c.registrations != nil {
 		if err := c.registrations.Admit(nodeClass, nodeClaim); err != nil {
 			return nil, cloudprovider.NewNodeClassNotReadyError(err)
@@ -111,6 +123,19 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 	created := c.toNodeClaim(launched.Instance, launched.Candidate, nodeClass)
 	maps.Copy(created.Annotations, launchRecord(nodeClass, launched))
 	return created, nil
+}
+
+// overlaid are the types with the prices and resources that core has scheduled with. Without them a launch would choose by other prices, and
+// would find no type for pods that ask for a resource which only an overlay adds.
+func (c *CloudProvider) overlaid(ctx context.Context, nodePool *karpv1.NodePool, types []*cloudprovider.InstanceType) ([]*cloudprovider.InstanceType, error) {
+	if c.overlays == nil || nodePool == nil || !options.FromContext(ctx).FeatureGates.NodeOverlay {
+		return types, nil
+	}
+	changed, err := c.overlays.ApplyAll(nodePool.Name, types)
+	if err != nil {
+		return nil, fmt.Errorf("applying NodeOverlays: %w", err)
+	}
+	return changed, nil
 }
 
 // Delete implements core's CloudProvider.

@@ -55,6 +55,22 @@ func (c *CloudProvider) toNodeClaim(i inventory.Instance, candidate instance.Can
 	if r, err := c.instanceTypes.Resources(instancetype.Size{ShapeName: i.Shape, OCPUs: i.OCPUs, MemoryGB: i.MemoryGB}, nodeClass); err == nil {
 		nodeClaim.Status.Capacity = r.Capacity
 		nodeClaim.Status.Allocatable = resources.Subtract(r.Capacity, r.Overhead.Total())
+		addOverlaid(nodeClaim, candidate)
 	}
 	return nodeClaim
+}
+
+// addOverlaid adds the resources that a NodeOverlay gives to the type and that no machine has by itself. The maps are shared with the
+// prediction, so they are copied.
+func addOverlaid(nodeClaim *karpv1.NodeClaim, candidate instance.Candidate) {
+	if candidate.Type == nil || !candidate.Type.IsCapacityOverlayApplied() {
+		return
+	}
+	capacity, allocatable := maps.Clone(nodeClaim.Status.Capacity), maps.Clone(nodeClaim.Status.Allocatable)
+	for name, quantity := range candidate.Type.Capacity {
+		if _, own := capacity[name]; !own {
+			capacity[name], allocatable[name] = quantity, quantity
+		}
+	}
+	nodeClaim.Status.Capacity, nodeClaim.Status.Allocatable = capacity, allocatable
 }

@@ -236,6 +236,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
 		Maintenance:   o.maintenancePolicy(),
 		Registrations: o.Registrations,
+		Overlays:      o.InstanceTypeStore,
 	})
 	return nil
 }

@@ -170,6 +170,8 @@ func TestEveryKindOfCapacity(t *testing.T) {
 		{"a capacity reservation is filled first, then the NodePool's other capacity types, and its end kills nothing", (*suite).reservation},
 		{"preemptible capacity falls back to on-demand where the NodePool lists both, and only there", (*suite).preemptible},
 		{"GPU machines of both makers are bought for the pods that ask for GPUs", (*suite).gpus},
+		{"an ipCount makes NativePodNetworks that go with their nodes", (*suite).podNetworks},
+		{"RDMA machines go into one compute cluster, which takes no virtual machines", (*suite).rdma},
 		{"burstable, Arm, bare metal, one thread a core and dedicated hosts", (*suite).others},
 	} {
 		if !t.Run(spec.says, func(t *testing.T) {
