@@ -123,6 +123,7 @@ func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
 
 	scale(s, "karpenter-cpu-demo", 0) // nodes go, which some panels show
 	requireData(s, p)
+	requireReference(s, p)
 
 	require.NoError(t, s.Simulator().DeleteStream(stream))
 	alerts("KarpenterOkeInterruptionStreamDown")
