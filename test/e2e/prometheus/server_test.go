@@ -54,6 +54,7 @@ func startPrometheus(s *live.Spec) *server {
 	target, err := url.Parse(s.MetricsURL())
 	require.NoError(s.T, err)
 	dir := filepath.Join(s.Dir(), "prometheus")
+	require.NoError(s.T, os.RemoveAll(dir)) // samples of an earlier run that failed would count as this one's
 	require.NoError(s.T, os.MkdirAll(dir, 0o755))
 	rules, err := yaml.Marshal(ruleGroups{Groups: []ruleGroup{{Name: "karpenter-oke", Rules: hasten(readRules(s.T))}}})
 	require.NoError(s.T, err)
