@@ -85,6 +85,9 @@ func (e *Environment) ControllerSpec(ctx context.Context, metricsPort, healthPor
 
 func (e *Environment) controllerSpec(kubeconfig, metricsPort, healthPort string, args ...string) process.Spec {
 	w := e.sim.World()
+	if e.o.InterruptionStream {
+		args = append([]string{"--interruption-stream-id", w.StreamID}, args...)
+	}
 	return process.Spec{
 		Name: ControllerBinary, Path: e.o.controllerPath(),
 		Args: append([]string{

@@ -50,8 +50,10 @@ type Options struct {
 
 	Controller     bool     // start the controller
 	ControllerArgs []string // appended to the controller's arguments, so they win
-	ControllerRBAC []string // manifests with the controller's rights; none: it runs as cluster admin
-	AuditLog       bool     // record every request's user, verb and resource; see Plane().AuditLogFile
+	// InterruptionStream has the controller read the region's stream of interruptions, World.StreamID.
+	InterruptionStream bool
+	ControllerRBAC     []string // manifests with the controller's rights; none: it runs as cluster admin
+	AuditLog           bool     // record every request's user, verb and resource; see Plane().AuditLogFile
 
 	// BootDelay is the time from a running instance to its kubelet's start; default as kubelets.Options says.
 	BootDelay time.Duration
