@@ -6,6 +6,7 @@
 //	go run ./test/bench calls   what is asked of OCI for nodes that come and go
 //	go run ./test/bench burst   500 nodes at once, against a service that limits launches
 //	go run ./test/bench scale   memory, calls an hour and a start, on fleets of up to 1,000 nodes with 10,000 pods
+//	go run ./test/bench interruption   how fast preemptions are answered, on a cluster of its own with 200 nodes
 //
 // The exit code is 0 when every figure was taken, whether its goal was met or not.
 package main
@@ -22,6 +23,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/test/bench/churn"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/cost"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/footprint"
+	"github.com/karpenter-oke/karpenter-oke/test/bench/interruption"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/results"
 	"github.com/karpenter-oke/karpenter-oke/test/bench/speed"
 )
@@ -43,7 +45,7 @@ func main() {
 
 func run(ctx context.Context, out string, scale footprint.Options, what []string) error {
 	if len(what) == 0 {
-		return fmt.Errorf("say what to measure: cost, churn, speed, calls, burst, scale")
+		return fmt.Errorf("say what to measure: cost, churn, speed, calls, burst, scale, interruption")
 	}
 	figures := results.Figures{}
 	scale.Out = out
@@ -62,8 +64,10 @@ func run(ctx context.Context, out string, scale footprint.Options, what []string
 			err = burst.RunAll(ctx, &figures, os.Stdout)
 		case "scale":
 			err = footprint.RunAll(ctx, &figures, os.Stdout, scale)
+		case "interruption":
+			err = interruption.RunAll(ctx, &figures, os.Stdout)
 		default:
-			err = fmt.Errorf("%q is nothing that is measured here: cost, churn, speed, calls, burst, scale", w)
+			err = fmt.Errorf("%q is nothing that is measured here: cost, churn, speed, calls, burst, scale, interruption", w)
 		}
 		if err != nil {
 			return err

@@ -35,6 +35,8 @@ const (
 	ListLag    Kind = "list-lag"      // lists do not show a new instance for Delay
 	ClockJump  Kind = "clock-jump"    // the clock of the cloud jumps by Delay, which may be negative
 	Terminated Kind = "terminated"    // the cloud ends an instance by itself
+	Preempted  Kind = "preempted"     // the cloud announces that it takes Count preemptible instances back, and does so soon after
+	BadNews    Kind = "bad-news"      // Count messages come through the stream that say nothing, or speak of others' instances
 )
 
 // Point is a moment at which a controller is killed.
@@ -68,6 +70,7 @@ var Points = []Point{
 var Operations = []string{
 	"LaunchInstance", "TerminateInstance", "ListInstances", "GetInstance", "ListShapes", "ListImages", "ListSubnets", "ListNetworkSecurityGroups",
 	"GetCluster", "ListAvailabilityDomains", "ListWorkRequestErrors", "GetNodePoolOptions",
+	"GetStream", "CreateGroupCursor", "GetMessages", "ConsumerCommit", "ListInstanceMaintenanceEvents",
 }
 
 // Step is one thing that happens.
@@ -151,7 +154,7 @@ func New(seed uint64, duration time.Duration) Plan {
 // faults are the kinds that a plan draws from; what matters most is there more than once.
 func faults(long bool, controllers int) []Kind {
 	kinds := []Kind{
-		KillAt, KillAt, KillAt, CutBefore, CutAfter, CutAfter, Broken, Throttled, Slow, NoCapacity, LateNo, SlowBoot, ListLag, Kill,
+		KillAt, KillAt, KillAt, CutBefore, CutAfter, CutAfter, Broken, Throttled, Slow, NoCapacity, LateNo, SlowBoot, ListLag, Kill, Preempted, BadNews,
 	}
 	if long {
 		kinds = append(kinds, KillAt, Limit, APIServer, ClockJump, Terminated, DeleteOne)
@@ -187,6 +190,8 @@ func detail(rng *rand.Rand, s Step, points *deck[Point], operations *deck[string
 		s.Operation, s.Count, s.Delay = operations.next(), 1+rng.IntN(2), between(rng, time.Second, slow)
 	case NoCapacity, Limit, LateNo:
 		s.Count = 1 + rng.IntN(2)
+	case Preempted, BadNews:
+		s.Count = 1 + rng.IntN(maxReplicas)
 	case SlowBoot, ListLag:
 		s.Count, s.Delay = 1+rng.IntN(3), between(rng, time.Second, slow)
 	case ClockJump:

@@ -33,6 +33,7 @@ func TestALongPlanReachesEveryKindEveryPointAndEveryOperation(t *testing.T) {
 	for _, k := range []plan.Kind{
 		plan.Scale, plan.Kill, plan.KillAt, plan.KillLeader, plan.APIServer, plan.DeleteOne, plan.CutBefore, plan.CutAfter, plan.Broken,
 		plan.Throttled, plan.Slow, plan.NoCapacity, plan.LateNo, plan.Limit, plan.SlowBoot, plan.ListLag, plan.ClockJump, plan.Terminated,
+		plan.Preempted, plan.BadNews,
 	} {
 		require.Positive(t, kinds[k], k)
 	}

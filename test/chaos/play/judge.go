@@ -16,9 +16,9 @@ const (
 	// steadyFor is how long everything must stay right before it counts as having come to rest.
 	steadyFor = 5 * time.Second
 	// restFor is how long calls are counted at rest; restCalls is how many may be made in that time: the inventory's list, a list for core's
-	// garbage collection, and whatever is read in the background.
+	// garbage collection, whatever is read in the background, and the stream of interruptions once a second.
 	restFor   = 10 * time.Second
-	restCalls = 15
+	restCalls = 26
 	// launchFactor and terminateFactor bound the calls that launch and end by the instances that were launched, beside those that failed by a fault.
 	launchFactor    = 2
 	terminateFactor = 3
@@ -87,7 +87,7 @@ func (j *judgement) add(name, wrong, right string) {
 // judgeAtRest waits until everything has come to rest and looks at it.
 func (r *runner) judgeAtRest(ctx context.Context, j *judgement) {
 	r.await(ctx, r.o.Patience, func(v *view) string {
-		return firstOf(r.controllers.missing(), v.workload(r.plan.Final), v.differences(), strings.Join(v.strays, ", "))
+		return firstOf(r.controllers.missing(), v.workload(r.plan.Final), v.differences(), strings.Join(v.strays, ", "), r.unread())
 	})
 	v, err := r.look(ctx)
 	if err != nil {
@@ -97,9 +97,29 @@ func (r *runner) judgeAtRest(ctx context.Context, j *judgement) {
 	j.add("the workload runs", v.workload(r.plan.Final), fmt.Sprintf("%d pods run", len(v.pods)))
 	j.add("NodeClaims, instances and nodes are the same", v.differences(), fmt.Sprintf("%d of each", len(v.claims)))
 	j.add("no volume and no network card without its instance", strings.Join(v.strays, ", "), "none")
+	j.add("every message of the stream was handled and committed", r.unread(), "none is waiting")
 	j.add("every controller is ready", r.controllers.missing(), fmt.Sprintf("%d ended by themselves on the way", r.controllers.endedByThemselves()))
 	r.judgeCalls(ctx, j)
 	r.judgeGoroutines(ctx, j)
+}
+
+// unread says how many messages of the stream of interruptions were not committed.
+func (r *runner) unread() string {
+	sim := r.e.Simulator()
+	id := sim.World().StreamID
+	groups := sim.Groups(id)
+	if len(groups) != 1 {
+		return fmt.Sprintf("the stream has %d consumer groups", len(groups))
+	}
+	left, err := sim.Waiting(id, groups[0])
+	switch {
+	case err != nil:
+		return err.Error()
+	case left > 0:
+		return fmt.Sprintf("%d messages are waiting", left)
+	default:
+		return ""
+	}
 }
 
 func firstOf(texts ...string) string {

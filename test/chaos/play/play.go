@@ -34,6 +34,10 @@ type Options struct {
 	Say      func(string)
 }
 
+// preemptionNotice is how long before it takes an instance back the cloud says so: shorter than it is, so that controllers that are killed
+// come too late for some.
+const preemptionNotice = 15 * time.Second
+
 type runner struct {
 	o           Options
 	plan        plan.Plan
@@ -59,7 +63,7 @@ func Run(ctx context.Context, p plan.Plan, o Options) (_ *report.Report, err err
 	none := 0
 	r.e, err = environment.Start(ctx, environment.Options{
 		Name: o.Name, Dir: o.Dir, BinDir: o.BinDir, FixedNodes: &none, SystemNodes: &none, VirtualNodes: &none,
-		OCISim: ocisim.Options{Clock: r.cloudClock}, Say: func(line string) { r.say("%s", line) },
+		OCISim: ocisim.Options{Clock: r.cloudClock, PreemptionNotice: preemptionNotice}, InterruptionStream: true, Say: func(line string) { r.say("%s", line) },
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package play
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,6 +48,11 @@ func (r *runner) step(ctx context.Context, s plan.Step) error {
 		r.happened(s.Kind, 1)
 	case plan.Terminated:
 		return r.terminateOne()
+	case plan.Preempted:
+		r.happened(s.Kind, r.preempt(s.Count))
+	case plan.BadNews:
+		r.happened(s.Kind, s.Count)
+		return r.badNews(s.Count)
 	default:
 		return r.fault(s)
 	}
@@ -171,6 +177,34 @@ func (r *runner) terminateOne() error {
 		if i.State == "RUNNING" && i.FreeformTags[v1alpha1.TagClusterID] == r.witness.clusterID {
 			r.happened(plan.Terminated, 1)
 			return r.e.Simulator().TerminateInstance(i.ID)
+		}
+	}
+	return nil
+}
+
+// preempt announces that preemptible instances of the cluster are taken back, the oldest first, and says how many there were.
+func (r *runner) preempt(most int) (n int) {
+	for _, i := range r.e.Simulator().Instances() {
+		if n < most && i.Preemptible && i.FreeformTags[v1alpha1.TagClusterID] == r.witness.clusterID && r.e.Simulator().PreemptInstance(i.ID) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// badNews puts messages into the stream that nothing must come of: of every second one nothing can be read, the others announce that a
+// foreigner is preempted.
+func (r *runner) badNews(n int) error {
+	sim := r.e.Simulator()
+	for k := range n {
+		text := []byte("{")
+		for id := range r.witness.foreign {
+			if e, err := sim.PreemptionEvent(id); k%2 == 1 && err == nil {
+				text, _ = json.Marshal(e) // plain fields
+			}
+		}
+		if err := sim.Publish(sim.World().StreamID, text); err != nil {
+			return fmt.Errorf("publishing bad news: %w", err)
 		}
 	}
 	return nil

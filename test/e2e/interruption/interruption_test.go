@@ -121,7 +121,7 @@ func (s *spec) current(claim *karpv1.NodeClaim) (*karpv1.NodeClaim, bool) {
 
 func TestInterruptions(t *testing.T) {
 	s := &spec{live.Start(t, environment.Options{
-		Name: "e2e-interruption", FixedNodes: live.None(), VirtualNodes: live.None(), InterruptionStream: true, OCISim: ocisim.Options{StreamPartitions: 3},
+		Name: "e2e-interruption", FixedNodes: live.None(), VirtualNodes: live.None(), InterruptionStream: true, OCISim: ocisim.Options{StreamPartitions: 3, TerminationDelay: 15 * time.Second}, // so that a list can see the end
 		ControllerArgs: []string{"--preemption-poll-interval", "5s"},
 	})}
 	for _, step := range []struct {
