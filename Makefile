@@ -11,6 +11,7 @@ export CGO_ENABLED ?= 0
 
 BIN := bin
 NAME ?= default
+SCENARIO ?= mixed
 NODES ?= 2
 VIRTUAL_NODES ?= 2
 CONTROLLER_ARGS ?=
@@ -26,8 +27,8 @@ help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools build ## Play the mixed-cluster scenario and write out/demo/report.html. KEEP=1 leaves the cluster up.
-	@exec $(BIN)/demo $(if $(KEEP),--keep) --bin $(BIN)
+demo: tools build ## Play a scenario and write out/demo/report.html. SCENARIO=mixed or preemption; KEEP=1 leaves the cluster up.
+	@exec $(BIN)/demo $(if $(KEEP),--keep) --scenario $(SCENARIO) --bin $(BIN)
 
 .PHONY: up
 up: tools build ## Start the same cluster in the background. NAME=, NODES=, VIRTUAL_NODES=, CONTROLLER_ARGS=, OCISIM_ARGS=.
@@ -62,6 +63,10 @@ fuzz: ## Fuzz what nodes are given at boot, the way back to the kubelet's argume
 .PHONY: bench
 bench: ## Take the figures of speed: Go benchmarks, with goals and peers beside. Writes out/bench/results.json.
 	@go run ./test/bench speed
+
+.PHONY: bench-interruption
+bench-interruption: build ## Take the figures of preemption: 200 at once on a cluster of its own, and 1,000 messages.
+	@go run ./test/bench interruption
 
 .PHONY: bench-cost
 bench-cost: ## Take the figures of cost: pod traces through core's scheduler, and some simulated days of churn.

@@ -26,7 +26,7 @@ func TestErrorsAreToldInOneLine(t *testing.T) {
 }
 
 func TestSettingsSurviveTheWayToTheOwnerOfABackgroundCluster(t *testing.T) {
-	want := settings{Name: "x", Out: "out/x", Bin: "b", Nodes: 3, SystemNodes: 1, VirtualNodes: 0, ControllerArgs: "--log-level 'a b'", OCISimArgs: "--page-size=1", RBAC: []string{"r.yaml"}}
+	want := settings{Scenario: "preemption", Name: "x", Out: "out/x", Bin: "b", Nodes: 3, SystemNodes: 1, VirtualNodes: 0, ControllerArgs: "--log-level 'a b'", OCISimArgs: "--page-size=1", RBAC: []string{"r.yaml"}}
 	got := settings{}
 	c := upCommand()
 	got.add(c.PersistentFlags(), "default", "")

@@ -20,8 +20,6 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/test/scenarios/mixed"
 )
 
-const title = "A mixed OKE cluster, scaled by Karpenter"
-
 // redraw is how often the live table is drawn.
 const redraw = 500 * time.Millisecond
 
@@ -34,7 +32,7 @@ func playCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Bring up a mixed OKE cluster on this machine and play the scenario on it",
 		Long: "Bring up a mixed OKE cluster on this machine (a real control plane, an OCI simulator, simulated nodes, the real controller),\n" +
-			"play the scenario of test/scenarios/mixed on it, and write report.html and report.json. The exit status is 1 when a check failed.",
+			"play a scenario of test/scenarios on it, and write report.html and report.json. The exit status is 1 when a check failed.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if s.Keep {
@@ -80,10 +78,15 @@ func playHere(ctx context.Context, s *settings) error {
 
 // begin starts the cluster of a play; what an earlier play reported is removed, so that nobody takes it for this one's.
 func begin(ctx context.Context, s *settings, say func(string)) (*environment.Environment, error) {
+	play, err := s.scenario()
+	if err != nil {
+		return nil, err
+	}
 	o, err := s.options(say)
 	if err != nil {
 		return nil, err
 	}
+	play.prepare(&o)
 	for _, name := range []string{report.HTMLFile, report.JSONFile, report.RecordingFile} {
 		if err := os.Remove(filepath.Join(s.Out, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("removing an earlier report: %w", err)
@@ -94,7 +97,11 @@ func begin(ctx context.Context, s *settings, say func(string)) (*environment.Env
 
 // perform plays the scenario on a running cluster and writes the report. An error means that there is no report.
 func perform(ctx context.Context, e *environment.Environment, s *settings, screen *live.Screen) (*outcome, error) {
-	stopShowing := show(ctx, e.Recorder(), screen)
+	play, err := s.scenario()
+	if err != nil {
+		return nil, err
+	}
+	stopShowing := show(ctx, e.Recorder(), screen, len(play.phases))
 	defer stopShowing()
 	lastPhase := ""
 	stage := &mixed.Stage{
@@ -102,7 +109,7 @@ func perform(ctx context.Context, e *environment.Environment, s *settings, scree
 		Say: func(line string) {
 			if _, phase, n := e.Recorder().Latest(); phase != lastPhase {
 				lastPhase = phase
-				screen.Say(fmt.Sprintf("--- phase %d of %d: %s", n, len(mixed.Phases), phase))
+				screen.Say(fmt.Sprintf("--- phase %d of %d: %s", n, len(play.phases), phase))
 			}
 			screen.Say(line)
 		},
@@ -113,7 +120,7 @@ func perform(ctx context.Context, e *environment.Environment, s *settings, scree
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	err := mixed.Play(ctx, stage)
+	err = play.play(ctx, e, stage)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -122,46 +129,25 @@ func perform(ctx context.Context, e *environment.Environment, s *settings, scree
 		screen.Say("stopped: " + oneLine(err))
 	}
 	stopShowing()
-	return conclude(e, s.Out)
+	return conclude(e, s.Out, play)
 }
 
 // conclude judges the recording and writes the report.
-func conclude(e *environment.Environment, dir string) (*outcome, error) {
+func conclude(e *environment.Environment, dir string, play scenario) (*outcome, error) {
 	rec := e.Recorder().Recording()
-	timings := mixed.Timings(rec)
+	timings := play.timings(rec)
 	for step, seconds := range e.Timings() {
 		timings["start: "+step] = seconds
 	}
-	in := report.Input{Title: title, Recording: rec, Checks: mixed.Judge(rec), Timings: timings, Figures: figures(rec, timings)}
+	in := report.Input{Title: play.title, Recording: rec, Checks: play.judge(rec), Timings: timings, Figures: play.figures(rec, timings)}
 	if err := report.Write(dir, in); err != nil {
 		return nil, err
 	}
 	return &outcome{input: in, dir: dir}, nil
 }
 
-// figures are the numbers at the top of the report.
-func figures(rec *record.Recording, timings map[string]float64) []report.Figure {
-	var out []report.Figure
-	for _, f := range []struct{ timing, what string }{
-		{"burst: all 25 pods running", "from scaling until all 25 burst pods ran"},
-		{"stateful: first NodeClaim", "until stateful pods that did not fit had a NodeClaim"},
-		{"stateful: all 12 pods running", "until all 12 stateful pods ran"},
-		{"consolidation: last NodeClaim gone", "from scaling down until the last node was gone"},
-	} {
-		if seconds, ok := timings[f.timing]; ok {
-			out = append(out, report.Figure{Value: fmt.Sprintf("%.1f s", seconds), What: f.what})
-		}
-	}
-	peak := 0.0
-	for _, s := range rec.Samples {
-		peak = max(peak, s.TotalCost())
-	}
-	return append(out, report.Figure{Value: fmt.Sprintf("$%.2f/h", peak), What: "at the peak, list price"},
-		report.Figure{Value: fmt.Sprint(rec.OCICallTotal()), What: fmt.Sprintf("OCI calls for %d instances", len(rec.OwnInstances()))})
-}
-
 // show keeps the table up to date until the returned function is called.
-func show(ctx context.Context, r *record.Recorder, screen *live.Screen) func() {
+func show(ctx context.Context, r *record.Recorder, screen *live.Screen, phases int) func() {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	begin := time.Now()
@@ -175,7 +161,7 @@ func show(ctx context.Context, r *record.Recorder, screen *live.Screen) func() {
 				return
 			case <-ticker.C:
 				sample, phase, number := r.Latest()
-				screen.Show(live.View{Phase: phase, Number: number, Phases: len(mixed.Phases), Elapsed: time.Since(begin), Sample: sample, Calls: sample.Calls})
+				screen.Show(live.View{Phase: phase, Number: number, Phases: phases, Elapsed: time.Since(begin), Sample: sample, Calls: sample.Calls})
 			}
 		}
 	}()

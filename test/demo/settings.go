@@ -11,6 +11,7 @@ import (
 
 // settings are the command line that play, up and host share.
 type settings struct {
+	Scenario       string
 	Name           string
 	Out            string
 	Bin            string
@@ -27,6 +28,7 @@ type settings struct {
 
 func (s *settings) add(fs *pflag.FlagSet, name, out string) {
 	fs.SortFlags = false
+	fs.StringVar(&s.Scenario, "scenario", defaultScenario, "what is played: mixed or preemption")
 	fs.StringVar(&s.Name, "name", name, "name of the cluster")
 	fs.StringVar(&s.Out, "out", out, "folder for everything that is written")
 	fs.StringVar(&s.Bin, "bin", "", "folder with the programs (default the repository's bin)")
@@ -41,7 +43,7 @@ func (s *settings) add(fs *pflag.FlagSet, name, out string) {
 // args gives the settings back as a command line.
 func (s *settings) args() []string {
 	args := []string{
-		"--name", s.Name, "--out", s.Out, "--bin", s.Bin, "--nodes", fmt.Sprint(s.Nodes), "--system-nodes", fmt.Sprint(s.SystemNodes),
+		"--scenario", s.Scenario, "--name", s.Name, "--out", s.Out, "--bin", s.Bin, "--nodes", fmt.Sprint(s.Nodes), "--system-nodes", fmt.Sprint(s.SystemNodes),
 		"--virtual-nodes", fmt.Sprint(s.VirtualNodes), "--controller-args", s.ControllerArgs, "--ocisim-args", s.OCISimArgs,
 	}
 	for _, file := range s.RBAC {

@@ -14,12 +14,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/samber/lo"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/test/bench/results"
@@ -36,6 +37,9 @@ const (
 	buyGoal    = 11 // seconds: a scheduling loop gathers pods for at most ten (core's batch-max-duration)
 	settle     = 15 * time.Minute
 	afterwards = 5 * time.Minute
+	// memory is the pace of questions that cost nothing, calm that of questions to the API server, which must not be slowed by them.
+	memory = 20 * time.Millisecond
+	calm   = 3 * time.Second
 )
 
 //go:embed workload.yaml
@@ -43,6 +47,7 @@ var workload string
 
 // RunAll brings the cluster up, preempts all nodes at once and adds the figures.
 func RunAll(ctx context.Context, figures *results.Figures, to io.Writer) (err error) {
+	log.SetLogger(logr.Discard()) // what matters is in the controller's own log
 	none := 0
 	e, err := environment.Start(ctx, environment.Options{
 		Name: "bench-interruption", FixedNodes: &none, VirtualNodes: &none, Controller: true, InterruptionStream: true,
@@ -74,7 +79,7 @@ type bench struct {
 func (b *bench) drain(ctx context.Context, figures *results.Figures) error {
 	sim := b.Simulator()
 	w := sim.World()
-	if err := b.until(ctx, settle, "the stream to be read", func() (bool, error) { return len(sim.Groups(w.StreamID)) == 1, nil }); err != nil {
+	if err := b.until(ctx, settle, memory, "the stream to be read", func() (bool, error) { return len(sim.Groups(w.StreamID)) == 1, nil }); err != nil {
 		return err
 	}
 	group := sim.Groups(w.StreamID)[0]
@@ -86,7 +91,7 @@ func (b *bench) drain(ctx context.Context, figures *results.Figures) error {
 	if err := sim.Publish(w.StreamID, all...); err != nil {
 		return err
 	}
-	if err := b.until(ctx, settle, "the messages to be committed", func() (bool, error) {
+	if err := b.until(ctx, settle, memory, "the messages to be committed", func() (bool, error) {
 		left, err := sim.Waiting(w.StreamID, group)
 		return left == 0, err
 	}); err != nil {
@@ -103,7 +108,7 @@ func (b *bench) preempt(ctx context.Context, figures *results.Figures) error {
 		return err
 	}
 	var claims []karpv1.NodeClaim
-	if err := b.until(ctx, settle, fmt.Sprintf("%d nodes", nodes), func() (bool, error) {
+	if err := b.until(ctx, settle, calm, fmt.Sprintf("%d nodes", nodes), func() (bool, error) {
 		list := &karpv1.NodeClaimList{}
 		err := b.Client().List(ctx, list)
 		claims = lo.Filter(list.Items, func(c karpv1.NodeClaim, _ int) bool {
@@ -126,7 +131,7 @@ func (b *bench) preempt(ctx context.Context, figures *results.Figures) error {
 		}
 	}
 	fmt.Fprintf(b.to, "%d preemptions announced within %s\n", len(claims), time.Since(begin).Round(time.Millisecond))
-	if err := b.until(ctx, afterwards, "every NodeClaim to be deleted and a replacement to be made", func() (bool, error) {
+	if err := b.until(ctx, afterwards, memory, "every NodeClaim to be deleted and a replacement to be made", func() (bool, error) {
 		deleted, first := seen.get()
 		return len(deleted) == len(claims) && !first.IsZero(), nil
 	}); err != nil {
@@ -196,24 +201,21 @@ func (b *bench) watch(ctx context.Context, claims []karpv1.NodeClaim) (*sighting
 	return s, nil
 }
 
-// until waits until ask says yes.
-func (b *bench) until(ctx context.Context, patience time.Duration, what string, ask func() (bool, error)) error {
+// until asks at this pace until the answer is yes. A question that fails is asked again: an API server under load may not answer in time.
+func (b *bench) until(ctx context.Context, patience, every time.Duration, what string, ask func() (bool, error)) error {
 	fmt.Fprintln(b.to, "waiting for", what)
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for end := time.Now().Add(patience); ; {
 		done, err := ask()
 		if done {
 			return nil
 		}
-		if err != nil && !apierrors.IsTooManyRequests(err) {
-			return fmt.Errorf("waiting for %s: %w", what, err)
-		}
-		if err := b.Err(); err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
+		if dead := b.Err(); dead != nil {
+			return fmt.Errorf("waiting for %s: %w", what, dead)
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("waited %s for %s", patience, what)
+			return errors.Join(fmt.Errorf("waited %s for %s", patience, what), err)
 		}
 		select {
 		case <-ctx.Done():
