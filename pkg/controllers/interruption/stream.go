@@ -8,6 +8,7 @@ import (
 
 	"github.com/awslabs/operatorpkg/reconciler"
 	"github.com/awslabs/operatorpkg/singleton"
+	"github.com/samber/lo"
 	"k8s.io/utils/clock"
 	controllerruntime "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,6 +33,10 @@ const (
 	mostPending = 2000
 	// tries is how often the steps for one message are tried. With the waits between them that is longer than any preemption's notice.
 	tries = 200
+	// readsAtOnce is how often the stream is read before what came is handled: a read may give messages of one partition alone.
+	readsAtOnce = 4
+	// finishAtOnce is how many removed NodeClaims are finished between two reads, so that news do not wait for the end of a storm.
+	finishAtOnce = 64
 )
 
 // Reader reads the stream; see the package stream.
@@ -77,8 +82,9 @@ type StreamController struct {
 	reader      Reader
 	maintenance *MaintenanceController
 
-	pending  []*item // handled in part, or not at all, so that nothing may be committed
-	failures int     // reads in a row
+	pending    []*item // to be tried again, so that nothing may be committed
+	unfinished []*item // with a NodeClaim that is removed and not finished; nothing may be committed either
+	failures   int     // reads in a row
 }
 
 // item is a message on its way.
@@ -86,6 +92,7 @@ type item struct {
 	message stream.Message
 	notice  notice
 	tries   int
+	down    takedown // what it asks for, once that is known
 }
 
 // NewStreamController makes the controller.
@@ -105,16 +112,19 @@ func (c *StreamController) Register(_ context.Context, m manager.Manager) error 
 func (c *StreamController) Reconcile(ctx context.Context) (reconciler.Result, error) {
 	items := c.pending
 	var wait time.Duration
-	if len(items) < mostPending {
-		messages, err := c.reader.Read(ctx)
-		wait = c.note(ctx, messages, err)
+	if len(items)+len(c.unfinished) < mostPending {
+		var messages []stream.Message
+		messages, wait = c.read(ctx)
 		for _, m := range messages {
 			items = append(items, &item{message: m, notice: parse(m.Value)})
 		}
 	}
 	c.pending = c.handle(ctx, items)
-	if len(c.pending) > 0 {
+	switch good := c.finish(ctx); {
+	case len(c.pending) > 0 || !good:
 		return reconciler.Result{RequeueAfter: max(wait, idleInterval)}, nil
+	case len(c.unfinished) > 0:
+		return reconciler.Result{RequeueAfter: c.reader.Pace()}, nil
 	}
 	if err := c.reader.Commit(ctx); err != nil && ctx.Err() == nil {
 		log.FromContext(ctx).Info("what was read of the stream of interruptions could not be committed and comes again", "error", err.Error())
@@ -122,19 +132,39 @@ func (c *StreamController) Reconcile(ctx context.Context) (reconciler.Result, er
 	return reconciler.Result{RequeueAfter: max(wait, c.reader.Pace())}, nil
 }
 
-// note keeps the health of the stream up to date and says how long to wait until the next read.
-func (c *StreamController) note(ctx context.Context, messages []stream.Message, err error) time.Duration {
-	if err != nil {
-		if ctx.Err() != nil {
-			return idleInterval
+// read reads what there is, a few times at most, and says how long to wait until the next time.
+func (c *StreamController) read(ctx context.Context) (all []stream.Message, wait time.Duration) {
+	for n := range readsAtOnce {
+		messages, err := c.reader.Read(ctx)
+		if err != nil {
+			return all, c.failed(ctx, err)
 		}
-		wait := min(idleInterval<<min(c.failures, 10), retryMost)
-		c.failures++
-		if c.Health.failed(err) {
-			log.FromContext(ctx).Error(err, "the stream of interruptions can not be read", "reason", c.Health.get().reason)
+		all = append(all, messages...)
+		if wait = c.reader.Pace() * time.Duration(n+1); len(messages) == 0 {
+			if n == 0 {
+				wait = idleInterval
+			}
+			break
 		}
-		return wait
 	}
+	c.succeeded(ctx, all)
+	return all, wait
+}
+
+// failed keeps the health of the stream up to date and says how long to wait until the next read.
+func (c *StreamController) failed(ctx context.Context, err error) time.Duration {
+	if ctx.Err() != nil {
+		return idleInterval
+	}
+	wait := min(idleInterval<<min(c.failures, 10), retryMost)
+	c.failures++
+	if c.Health.failed(err) {
+		log.FromContext(ctx).Error(err, "the stream of interruptions can not be read", "reason", c.Health.get().reason)
+	}
+	return wait
+}
+
+func (c *StreamController) succeeded(ctx context.Context, messages []stream.Message) {
 	c.failures = 0
 	if c.Health.succeeded() {
 		log.FromContext(ctx).Info("the stream of interruptions is read", "says", c.Health.get().message)
@@ -144,13 +174,9 @@ func (c *StreamController) note(ctx context.Context, messages []stream.Message, 
 		oldest = max(oldest, m.Waited)
 	}
 	lagSeconds.Set(oldest.Seconds(), nil)
-	if len(messages) == 0 {
-		return idleInterval
-	}
-	return 0 // there may be more
 }
 
-// handle does what the messages ask for and gives back those that have to be tried again.
+// handle does what the messages ask for, as far as it can not wait, and gives back those that have to be tried again.
 func (c *StreamController) handle(ctx context.Context, items []*item) (again []*item) {
 	if len(items) == 0 {
 		return nil
@@ -158,35 +184,54 @@ func (c *StreamController) handle(ctx context.Context, items []*item) (again []*
 	s := c.sorter(ctx)
 	var downs []takedown
 	var owners []*item
-	retry := func(i *item, err error) {
-		if i.tries++; i.tries < tries {
-			again = append(again, i)
-		} else {
-			countMessage(i.notice.kind, outcomeFailed)
-		}
-		if i.tries&(i.tries-1) == 0 { // 1st, 2nd, 4th, 8th ... failure
-			log.FromContext(ctx).Error(err, "an interruption could not be handled", "kind", i.notice.kind, "instance", i.notice.instanceID, "tries", i.tries, "givenUp", i.tries >= tries)
-		}
-	}
 	for _, i := range items {
 		down, result, err := s.sort(ctx, i)
 		switch {
 		case err != nil:
-			retry(i, err)
+			again = c.retry(ctx, again, i, err)
 		case down != nil:
 			downs, owners = append(downs, *down), append(owners, i)
 		default:
 			countMessage(i.notice.kind, result)
 		}
 	}
-	for n, err := range c.taker().take(ctx, downs) {
+	for n, err := range c.taker().remove(ctx, downs) {
 		if err != nil {
-			retry(owners[n], err)
+			again = c.retry(ctx, again, owners[n], err)
 			continue
 		}
-		countMessage(owners[n].notice.kind, repeatedOr(outcomeHandled, downs[n].claim))
+		owners[n].down = downs[n]
+		c.unfinished = append(c.unfinished, owners[n])
 	}
 	return again
+}
+
+// finish goes on with NodeClaims that were removed, the oldest first, and says whether all went well.
+func (c *StreamController) finish(ctx context.Context) (good bool) {
+	now := c.unfinished[:min(len(c.unfinished), finishAtOnce)]
+	var left []*item
+	for n, err := range c.taker().finish(ctx, lo.Map(now, func(i *item, _ int) takedown { return i.down })) {
+		if err != nil {
+			left = c.retry(ctx, left, now[n], err)
+			continue
+		}
+		countMessage(now[n].notice.kind, repeatedOr(outcomeHandled, now[n].down.claim))
+	}
+	c.unfinished = append(c.unfinished[len(now):len(c.unfinished):len(c.unfinished)], left...)
+	return len(left) == 0
+}
+
+// retry adds a message to those that are tried again, unless it was tried too often.
+func (c *StreamController) retry(ctx context.Context, again []*item, i *item, err error) []*item {
+	i.tries++
+	if i.tries&(i.tries-1) == 0 || i.tries >= tries { // 1st, 2nd, 4th, 8th ... failure, and the last
+		log.FromContext(ctx).Error(err, "an interruption could not be handled", "kind", i.notice.kind, "instance", i.notice.instanceID, "tries", i.tries, "givenUp", i.tries >= tries)
+	}
+	if i.tries >= tries {
+		countMessage(i.notice.kind, outcomeFailed)
+		return again
+	}
+	return append(again, i)
 }
 
 // repeatedOr is the outcome for a NodeClaim that may have been deleted before.

@@ -269,7 +269,7 @@ func TestAnInstanceThatWasLaunchedAMomentAgoIsFoundByItsTags(t *testing.T) {
 
 func TestManyAtOnceAreAllHandled(t *testing.T) {
 	w := newWorld(t, ocisim.Options{StreamPartitions: 4}, 0)
-	const many = 40
+	const many = finishAtOnce + 6
 	ids := []string{}
 	for n := range many {
 		ids = append(ids, w.node(fmt.Sprint("n", n), preemptible))

@@ -53,11 +53,25 @@ type taker struct {
 	clock    clock.PassiveClock
 }
 
-// take deletes the NodeClaims, bounds the grace of their pods by the deadlines, and taints the nodes. Of many, the first step is made for
-// all before the second is made for any: deleting is what has replacements bought. errs has the error of each, nil where all was done.
+// take removes and finishes. errs has the error of each, nil where all was done.
 func (t *taker) take(ctx context.Context, downs []takedown) (errs []error) {
+	return t.each(ctx, downs, t.delete, t.bound, t.taint)
+}
+
+// remove deletes the NodeClaims. That is what has replacements bought and nodes drained, so of many it is done for all first.
+func (t *taker) remove(ctx context.Context, downs []takedown) (errs []error) {
+	return t.each(ctx, downs, t.delete)
+}
+
+// finish bounds the grace of the pods of removed NodeClaims by the deadlines, and taints their nodes.
+func (t *taker) finish(ctx context.Context, downs []takedown) (errs []error) {
+	return t.each(ctx, downs, t.bound, t.taint)
+}
+
+// each makes every step for all before it makes the next for any.
+func (t *taker) each(ctx context.Context, downs []takedown, steps ...func(context.Context, *takedown) error) (errs []error) {
 	errs = make([]error, len(downs))
-	for _, step := range []func(context.Context, *takedown) error{t.delete, t.bound, t.taint} {
+	for _, step := range steps {
 		group := errgroup.Group{}
 		group.SetLimit(atOnce)
 		for i := range downs {
