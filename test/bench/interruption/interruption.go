@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/samber/lo"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -115,6 +116,14 @@ func (b *bench) preempt(ctx context.Context, figures *results.Figures) error {
 			return c.StatusConditions().Get(karpv1.ConditionTypeInitialized).IsTrue()
 		})
 		return len(claims) >= nodes && len(claims) == len(list.Items), err
+	}); err != nil {
+		return err
+	}
+	// A storm that falls upon a cluster at rest, not one that is still coming up.
+	if err := b.until(ctx, settle, calm, "all pods to run", func() (bool, error) {
+		d := &appsv1.Deployment{}
+		err := b.Client().Get(ctx, client.ObjectKey{Namespace: "default", Name: "bench"}, d)
+		return d.Status.ReadyReplicas == nodes, err
 	}); err != nil {
 		return err
 	}
