@@ -69,11 +69,13 @@ func (h *Health) of(nodeClass *v1alpha1.OciNodeClass) *record {
 	return r
 }
 
-// restore takes over what an earlier process found: a class that it had stopped stays so for the first backoff.
+// restore takes over what an earlier process found: a class that it had stopped stays so for the first backoff. The failures that it counted were of
+// NodeClaims made at least givenUpAfter before; nodes that are older excuse none of them.
 func (r *record) restore(nodeClass *v1alpha1.OciNodeClass) {
 	for _, c := range nodeClass.Status.Conditions {
 		if c.Type == v1alpha1.ConditionTypeNodesRegister && c.Status == "False" && c.ObservedGeneration == nodeClass.Generation {
 			r.trips, r.until = 1, c.LastTransitionTime.Add(firstBackoff)
+			r.failed["before the restart"] = c.LastTransitionTime.Add(-givenUpAfter)
 		}
 	}
 }

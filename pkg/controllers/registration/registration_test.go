@@ -220,13 +220,17 @@ func TestAChangedSpecIsTriedAtOnce(t *testing.T) {
 
 func TestARestartKeepsAClassStopped(t *testing.T) {
 	w := newWorld(t)
+	old := w.claim(newImage)
+	w.registers(old)
+	w.clock.Step(time.Hour)
 	w.stop()
-	w.health.Explain("x", "")
 	message := w.class.StatusConditions().Get(v1alpha1.ConditionTypeNodesRegister).Message
 	for i := range w.class.Status.Conditions {
 		w.class.Status.Conditions[i].LastTransitionTime = metav1.NewTime(w.clock.Now())
 	}
+	require.NoError(t, w.kube.Status().Update(t.Context(), w.class))
 	w.restart()
+	w.look(old) // a process that starts looks at every NodeClaim
 	require.Equal(t, message, w.apply().Message)
 	require.Error(t, w.health.Admit(w.class, w.claim(newImage)))
 	w.clock.Step(firstBackoff)
