@@ -1,19 +1,23 @@
 package cloudprovider_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
 	"time"
 
+	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	corecloudprovider "sigs.k8s.io/karpenter/pkg/cloudprovider"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
@@ -194,4 +198,27 @@ func TestAFullFaultDomainIsMarkedByItselfWhenTheLaunchNamedIt(t *testing.T) {
 	require.Equal(t, 1, s.calls("LaunchInstance"), "the full one is not asked again")
 	_, err = s.Create(t.Context(), s.claim("three"))
 	require.NoError(t, err, "a launch that names none may still go elsewhere in the zone")
+}
+
+// slowly lets time pass with each launch.
+type slowly struct {
+	instance.API
+	clock *clocktesting.FakeClock
+	takes time.Duration
+}
+
+func (s slowly) LaunchInstance(ctx context.Context, details core.LaunchInstanceDetails, token string) (core.Instance, string, error) {
+	s.clock.Step(s.takes)
+	return s.API.LaunchInstance(ctx, details, token)
+}
+
+func TestOneCreateBeginsNoTryAfterItsTime(t *testing.T) {
+	s := newSuite(t, ocisim.Options{})
+	clk := clocktesting.NewFakeClock(time.Now())
+	s.clock, s.api = clk, func(api instance.API) instance.API { return slowly{API: api, clock: clk, takes: 14 * time.Second} }
+	s.restart()
+	s.region.Fail(ocisim.Fault{Kind: ocisim.OutOfHostCapacity})
+	_, err := s.Create(t.Context(), s.claim("one"))
+	require.True(t, corecloudprovider.IsInsufficientCapacityError(err), "%v", err)
+	require.Equal(t, 3, s.calls("LaunchInstance"), "at 0, 14 and 28 seconds; the bound is 30")
 }

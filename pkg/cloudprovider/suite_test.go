@@ -48,6 +48,8 @@ type suite struct {
 	region       *ocitest.Region
 	kube         client.Client
 	claims       instance.Claims
+	clock        clock.Clock
+	api          func(instance.API) instance.API // what a test puts between the provider and OCI
 	inventory    *inventory.DefaultProvider
 	unavailable  *capacity.Unavailable
 	status       *nodeclass.StatusController
@@ -78,7 +80,7 @@ func newSuite(t *testing.T, options ocisim.Options) *suite {
 		{Key: v1alpha1.LabelInstanceShapeName, Operator: corev1.NodeSelectorOpIn, Values: []string{"VM.Standard.E5.Flex"}},
 	}
 	s.kube = fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(s.nodeClass, s.nodePool).WithStatusSubresource(s.nodeClass).Build()
-	s.claims = s.kube
+	s.claims, s.clock, s.api = s.kube, clock.RealClock{}, func(api instance.API) instance.API { return api }
 	s.restart()
 	return s
 }
@@ -118,8 +120,8 @@ func (s *suite) restart() {
 	tenancy, err := c.Tenancy()
 	require.NoError(s.t, err)
 	instances := instance.NewProvider(instance.Config{ClusterID: world.ClusterID, CompartmentID: world.CompartmentID}, instance.Dependencies{
-		API: c, Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Claims: s.claims, Unavailable: s.unavailable,
-		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Reservations: s.reservations, Addresses: addresses, Clock: clock.RealClock{},
+		API: s.api(c), Sizes: instanceTypes, Shapes: shapes, Cluster: clusters, Inventory: s.inventory, Claims: s.claims, Unavailable: s.unavailable,
+		Reports: capacity.NewReports(tenancy, shapes, clock.RealClock{}), Reservations: s.reservations, Addresses: addresses, Clock: s.clock,
 	})
 	outcomes := nodeclass.NewLaunchOutcomes(clock.RealClock{})
 	s.deps = cloudprovider.Dependencies{

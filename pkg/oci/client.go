@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"sync/atomic"
 
 	"github.com/oracle/oci-go-sdk/v65/clusterplacementgroups"
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -61,6 +62,7 @@ type Client struct {
 	limiter         *limiter
 	clock           clock.Clock
 	region          string
+	calls           atomic.Int64  // under way
 	session         sessionKeeper // nil when the credentials do not have to be fetched
 }
 

@@ -30,14 +30,19 @@ func (w *Waits) Ended() time.Time {
 	return time.Time{}
 }
 
+// Waiting says whether any call is under way, waits for limits and retries included.
+func (c *Client) Waiting() bool { return c.calls.Load() > 0 }
+
 // waiting counts a call until the returned function is called.
 func (c *Client) waiting(ctx context.Context) func() {
+	c.calls.Add(1)
 	w, _ := ctx.Value(waitsKey{}).(*Waits)
 	if w == nil {
-		return func() {}
+		return func() { c.calls.Add(-1) }
 	}
 	w.calls.Add(1)
 	return func() {
+		c.calls.Add(-1)
 		now := c.clock.Now()
 		w.ended.Store(&now)
 		w.calls.Add(-1)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
@@ -94,6 +95,7 @@ func (l *loops) alive(*http.Request) error {
 func (o *Operator) CheckHealth() error {
 	return errors.Join(
 		o.AddHealthzCheck("loops", o.loops.alive),
+		o.AddHealthzCheck("controllers", (&processors{clock: o.Clock, metrics: crmetrics.Registry, waiting: o.OCI.Waiting}).alive),
 		o.AddReadyzCheck("cluster", func(*http.Request) error { return known(o.Cluster.Get() != nil, "the OKE cluster") }),
 		o.AddReadyzCheck("shapes", func(*http.Request) error { return known(o.Shapes.Snapshot() != nil, "the shapes") }),
 	)

@@ -21,6 +21,7 @@ type Simulator struct {
 	throttle   throttle
 	watchers   watchers
 	keys       trustedKeys
+	principal  instanceIdentity
 	operations []operation
 	handler    http.Handler
 	wake       chan struct{} // tells Run that an earlier event has been planned
@@ -63,7 +64,7 @@ func operations() []operation {
 	for _, service := range [][]operation{
 		instanceOperations(), consoleOperations(), shapeOperations(), imageOperations(), attachmentOperations(), volumeOperations(), capacityOperations(), reservationOperations(),
 		maintenanceOperations(), workRequestOperations(), networkOperations(), vnicOperations(), identityOperations(), clusterOperations(),
-		virtualNodeOperations(), limitOperations(), priceOperations(), placementOperations(), keyOperations(), ipInventoryOperations(), sessionOperations(), streamOperations(),
+		virtualNodeOperations(), limitOperations(), priceOperations(), placementOperations(), keyOperations(), ipInventoryOperations(), sessionOperations(), principalOperations(), streamOperations(),
 	} {
 		all = append(all, service...)
 	}

@@ -164,3 +164,40 @@ func TestAPageThatFailsEndsNoOrphan(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, c.terminated())
 }
+
+func TestADuplicateOfANodeClaimsInstanceIsEndedAndTheNodeClaimsIsNot(t *testing.T) {
+	c := newCollector(t, ocisim.Options{}, pool())
+	kept := c.own(c.World.ClusterID, "one")
+	double := c.own(c.World.ClusterID, "one") // equal in name and tags
+	require.NoError(t, c.kube.Create(t.Context(), claim("one", "uid-one", kept)))
+	// Of another NodeClaim, the tags of the instance that it names were edited to say "one"; those of its double are as they were.
+	edited := c.own(c.World.ClusterID, "two", func(tags map[string]string) { tags[v1alpha1.TagNodeClaim] = "one/uid-one" })
+	second := c.own(c.World.ClusterID, "two")
+	require.NoError(t, c.kube.Create(t.Context(), claim("two", "uid-two", edited)))
+	// A third one waits for its launch to be recorded: which of its instances is the right one is not known yet.
+	c.own(c.World.ClusterID, "three")
+	c.own(c.World.ClusterID, "three")
+	require.NoError(t, c.kube.Create(t.Context(), claim("three", "uid-three", "")))
+	c.clock.Step(time.Hour)
+	c.collect()
+	require.ElementsMatch(t, []string{"one", "two"}, c.terminated())
+	for _, i := range c.Instances() {
+		ended := i.State == "TERMINATED" || i.State == "TERMINATING"
+		require.Equal(t, i.ID == double || i.ID == second, ended, i.DisplayName)
+	}
+}
+
+func TestEqualNamesInOneCompartmentAreToldApartByTheClusterTag(t *testing.T) {
+	const other = "ocid1.cluster.oc1.phx.other"
+	c := newCollector(t, ocisim.Options{}, pool())
+	c.own(other, "one")
+	c.own("", "one", func(tags map[string]string) { clear(tags) })
+	// Somebody edits the tag of another cluster onto one of ours, and takes it away from another: neither is ours to end.
+	c.own(c.World.ClusterID, "one", func(tags map[string]string) { tags[v1alpha1.TagClusterID] = other })
+	c.own(c.World.ClusterID, "one", func(tags map[string]string) { delete(tags, v1alpha1.TagClusterID) })
+	c.own(c.World.ClusterID, "one")
+	c.clock.Step(time.Hour)
+	c.collect()
+	require.Equal(t, []string{"one"}, c.terminated())
+	require.Len(t, lo.Filter(c.Instances(), func(i ocisim.Instance, _ int) bool { return i.State == "RUNNING" }), 4)
+}
