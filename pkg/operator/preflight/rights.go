@@ -60,7 +60,7 @@ func Rights(client OCI, tenancy Tenancy, compartmentID string) []Right {
 		return func(ctx context.Context) error { return probe(ctx, compartmentID) }
 	}
 	rights := []Right{
-		{Resource: rightInstances, Statement: oci.Statement("manage", "instance-family", compartmentID), Probe: in(client.ProbeInstances)},
+		{Resource: rightInstances, Statement: oci.Statement("manage", "instances", compartmentID), Probe: in(client.ProbeInstances)},
 		{Resource: rightAttachments, Statement: oci.Statement("read", "vnic-attachments", compartmentID), Probe: in(client.ProbeVNICAttachments),
 			Without: "changes of a class's network security groups do not reach nodes that are there"},
 		{Resource: rightVolumes, Statement: oci.Statement("inspect", "volume-attachments", compartmentID), Probe: in(client.ProbeVolumeAttachments),

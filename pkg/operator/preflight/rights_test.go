@@ -29,7 +29,7 @@ func rightsOf(t *testing.T, region *ocitest.Region) []Right {
 
 func TestEachRightIsAskedForAndNamed(t *testing.T) {
 	for operation, want := range map[string]string{
-		"ListInstances":         "manage instance-family in compartment id ",
+		"ListInstances":         "manage instances in compartment id ",
 		"ListVnicAttachments":   "read vnic-attachments in compartment id ",
 		"ListVolumeAttachments": "inspect volume-attachments in compartment id ",
 		"ListWorkRequests":      "inspect work-requests in compartment id ",
@@ -73,7 +73,7 @@ func TestAControllerThatMayNotSeeInstancesDoesNotStart(t *testing.T) {
 	region.Fail(refuse("ListInstances"))
 	region.Fail(refuse("ListWorkRequests"))
 	err := CheckRights(t.Context(), rightsOf(t, region))
-	require.ErrorContains(t, err, "the controller lacks rights in OCI, or --compartment-id is wrong; add the policy statements: Allow <the controller> to manage instance-family in compartment id "+
+	require.ErrorContains(t, err, "the controller lacks rights in OCI, or --compartment-id is wrong; add the policy statements: Allow <the controller> to manage instances in compartment id "+
 		region.World.CompartmentID+"; Allow <the controller> to inspect work-requests in compartment id "+region.World.CompartmentID)
 }
 

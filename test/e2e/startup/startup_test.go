@@ -41,7 +41,7 @@ func TestWhatKeepsAControllerFromWorkingEndsItAtItsStart(t *testing.T) {
 			id, err := s.Simulator().Faults().Add(ocisim.Fault{Operation: "ListInstances", Kind: ocisim.ErrorAnswer, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "no"})
 			require.NoError(t, err)
 			t.Cleanup(func() { s.Simulator().Faults().Remove(id) })
-		}, want: []string{"add the policy statements: Allow <the controller> to manage instance-family in compartment id ocid1."}},
+		}, want: []string{"add the policy statements: Allow <the controller> to manage instances in compartment id ocid1."}},
 		{pod: "old-definitions", spoil: func(t *testing.T, s *live.Spec, _ *process.Spec) {
 			d := &apiextensionsv1.CustomResourceDefinition{}
 			require.NoError(t, s.Client().Get(t.Context(), client.ObjectKey{Name: "nodeclaims.karpenter.sh"}, d))
