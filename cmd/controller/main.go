@@ -26,6 +26,7 @@ import (
 )
 
 func main() {
+	operator.SpareMemory()
 	// Core panics on what it can not start with, such as a missing option or an API server that is away: one line says it.
 	defer func() {
 		if r := recover(); r != nil {

@@ -111,6 +111,9 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	if opts == nil {
 		return nil, errors.New("the options were not parsed")
 	}
+	if err := stripCopies(ctx, core.GetCache()); err != nil {
+		return nil, err
+	}
 	client, err := oci.New(opts.OCI, core.Clock)
 	if err != nil {
 		return nil, err

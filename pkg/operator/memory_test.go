@@ -1,0 +1,44 @@
+package operator
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	toolstesting "k8s.io/client-go/tools/cache/testing"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// oneInformer stands for the cache of every kind.
+type oneInformer struct{ toolscache.SharedIndexInformer }
+
+func (o oneInformer) GetInformer(context.Context, client.Object, ...cache.InformerGetOption) (cache.Informer, error) {
+	return o.SharedIndexInformer, nil
+}
+
+func TestTheCacheHoldsNobodyWhoManagesFields(t *testing.T) {
+	source := toolstesting.NewFakeControllerSource()
+	source.Add(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "default", Name: "a", Labels: map[string]string{"app": "a"},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}}},
+	}})
+	informer := toolscache.NewSharedIndexInformer(source, &corev1.Pod{}, 0, toolscache.Indexers{})
+	require.NoError(t, stripCopies(t.Context(), oneInformer{informer}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); informer.RunWithContext(ctx) }()
+	require.Eventually(t, informer.HasSynced, time.Minute, time.Millisecond)
+	held, there, err := informer.GetStore().GetByKey("default/a")
+	require.NoError(t, err)
+	require.True(t, there)
+	require.Empty(t, held.(*corev1.Pod).ManagedFields)
+	require.Equal(t, map[string]string{"app": "a"}, held.(*corev1.Pod).Labels)
+	require.Error(t, stripCopies(t.Context(), oneInformer{informer}), "a cache that was started can not be changed any more, and says so")
+	cancel()
+	<-ended
+}
