@@ -57,6 +57,8 @@ var faults = []fault{
 	{alert: "KarpenterOkeOciRequestsFail", series: []series{
 		{`karpenter_oke_oci_requests_total{service="compute",operation="ListInstances",code="503"}`, "0+5x200"},
 	}, quiet: 14 * time.Minute, fires: 17 * time.Minute, labels: `operation="ListInstances",service="compute"`},
+	{alert: "KarpenterOkeRightMissing", series: []series{{`karpenter_oke_oci_right_missing{right="limits"}`, "0x200"}, {`karpenter_oke_oci_right_missing{right="work-requests"}`, "1x200"}},
+		quiet: 14 * time.Minute, fires: 16 * time.Minute, labels: `right="work-requests"`},
 	{alert: "KarpenterOkeOciThrottled", series: []series{{`karpenter_oke_oci_throttled_total{service="compute",verb="launch"}`, "0+6x200"}},
 		quiet: 17 * time.Minute, fires: 24 * time.Minute, labels: `service="compute",verb="launch"`},
 	{alert: "KarpenterOkeOciRequestsWait", series: []series{
