@@ -43,7 +43,7 @@ func (c *Client) ProbeInstances(ctx context.Context, compartmentID string) error
 	return err
 }
 
-// SubnetCIDRUtilization reads how full the address blocks of a subnet are. It needs a right of its own (IPAM_READ, in "read
+// SubnetCIDRUtilization reads how full the address blocks of a subnet are. It needs a right of its own (IPAM_READ, in "inspect
 // ipam"), which a controller can do without.
 func (c *Client) SubnetCIDRUtilization(ctx context.Context, subnetID string) ([]core.IpInventoryCidrUtilizationSummary, error) {
 	op := operation{service: serviceNetwork, name: "GetSubnetCidrUtilization"}

@@ -2,7 +2,9 @@ package docs
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -169,10 +171,25 @@ func TestARefusalNamesARightOfThePage(t *testing.T) {
 	for _, rows := range rightsOfPage(t) {
 		all.Insert(rightsOf(rows)...)
 	}
-	source := readFile(t, "pkg/oci/rights.go")
-	words := regexp.MustCompile(`Refusal\{"([a-z-]+)", "([a-z]+)"\}`).FindAllStringSubmatch(source, -1)
+	words := regexp.MustCompile(`Refusal\{"([a-z-]+)", "([a-z]+)"\}`).FindAllStringSubmatch(readFile(t, "pkg/oci/rights.go"), -1)
 	require.NotEmpty(t, words)
 	for _, w := range words {
 		require.Contains(t, sets.List(all), fmt.Sprintf("%s %s", w[2], w[1]), "pkg/oci/rights.go")
 	}
+	suggestion := regexp.MustCompile(`Statement\("([a-z]+)", "([a-z-]+)"`)
+	suggested := 0
+	require.NoError(t, filepath.WalkDir(filepath.Join(root, "pkg"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		for _, s := range suggestion.FindAllStringSubmatch(string(data), -1) {
+			suggested++
+			// A check at the start asks for less than the page where it tries less.
+			require.True(t, slices.ContainsFunc(verbs[slices.Index(verbs, s[1]):], func(verb string) bool { return all.Has(verb + " " + s[2]) }),
+				"%s suggests %s %s, which the page does not have", path, s[1], s[2])
+		}
+		return err
+	}))
+	require.Greater(t, suggested, 10)
 }

@@ -154,7 +154,7 @@ func launchStatements(nodeClass *v1alpha1.OciNodeClass, compartment string) []st
 		out = append(out, oci.Statement("use", "network-security-groups", "<of the groups>"))
 	}
 	if len(nodeClass.Spec.BlockDevices) > 0 {
-		out = append(out, oci.Statement("manage", "volume-family", compartment))
+		out = append(out, oci.Statement("manage", "volumes", compartment), oci.Statement("manage", "volume-attachments", compartment))
 	}
 	if len(nodeClass.KMSKeyIDs()) > 0 {
 		out = append(out, oci.Statement("use", "key-delegate", "<of the key>"))

@@ -61,7 +61,7 @@ func Rights(client OCI, tenancy Tenancy, compartmentID string) []Right {
 	}
 	rights := []Right{
 		{Resource: rightInstances, Statement: oci.Statement("manage", "instances", compartmentID), Probe: in(client.ProbeInstances)},
-		{Resource: rightAttachments, Statement: oci.Statement("read", "vnic-attachments", compartmentID), Probe: in(client.ProbeVNICAttachments),
+		{Resource: rightAttachments, Statement: oci.Statement("inspect", "vnic-attachments", compartmentID), Probe: in(client.ProbeVNICAttachments),
 			Without: "changes of a class's network security groups do not reach nodes that are there"},
 		{Resource: rightVolumes, Statement: oci.Statement("inspect", "volume-attachments", compartmentID), Probe: in(client.ProbeVolumeAttachments),
 			Without: "data volumes of nodes that OCI ends by itself are left behind"},

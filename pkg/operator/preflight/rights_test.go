@@ -30,7 +30,7 @@ func rightsOf(t *testing.T, region *ocitest.Region) []Right {
 func TestEachRightIsAskedForAndNamed(t *testing.T) {
 	for operation, want := range map[string]string{
 		"ListInstances":         "manage instances in compartment id ",
-		"ListVnicAttachments":   "read vnic-attachments in compartment id ",
+		"ListVnicAttachments":   "inspect vnic-attachments in compartment id ",
 		"ListVolumeAttachments": "inspect volume-attachments in compartment id ",
 		"ListWorkRequests":      "inspect work-requests in compartment id ",
 		"ListLimitValues":       "inspect limits in tenancy",
