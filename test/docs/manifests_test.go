@@ -37,6 +37,9 @@ import (
 // foreign are kinds in the pages that neither Kubernetes nor this project defines: they are read as YAML and no further.
 var foreign = sets.New("ScaledObject.keda.sh", "OCINodeClass.oci.oraclecloud.com")
 
+// ofOthers are the words by which configurations of other programs are known: they are read as YAML and no further.
+var ofOthers = []string{"scrape_configs"}
+
 // pages are all Markdown files for users, by path from the top of the repository.
 func pages(t *testing.T) []string {
 	t.Helper()
@@ -130,6 +133,7 @@ func TestEveryManifestOfThePagesIsValid(t *testing.T) {
 						text, err := yaml.Marshal(document["spec"])
 						require.NoError(t, err)
 						require.NoError(t, yaml.UnmarshalStrict(text, &corev1.PodSpec{}))
+					case slices.ContainsFunc(ofOthers, func(word string) bool { return document[word] != nil }):
 					default:
 						checkValues(t, "", document, values)
 					}
