@@ -12,7 +12,9 @@ var rare = map[string]struct {
 	every time.Duration
 	calls float64
 }{
-	"ListLimitValues":         {time.Hour, 2}, // pages
+	"ListLimitValues":         {time.Hour, 4}, // two pages, for the limits and for the look at the controller's rights
+	"ListVnicAttachments":     {time.Hour, 2}, // rights
+	"ListVolumeAttachments":   {time.Hour, 2}, // rights
 	"GetResourceAvailability": {10 * time.Minute, 1},
 	"ListAvailabilityDomains": {6 * time.Hour, 1},
 	"ListShapes":              {6 * time.Hour, 3}, // one for each availability domain
