@@ -68,7 +68,7 @@ func startPrometheus(s *live.Spec) *server {
 	})
 	require.NoError(s.T, err)
 	s.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.T.Context()), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), time.Minute)
 		defer cancel()
 		require.NoError(s.T, child.Stop(ctx))
 	})
@@ -77,7 +77,7 @@ func startPrometheus(s *live.Spec) *server {
 		if err := child.Exited(); err != nil {
 			require.NoError(s.T, err)
 		}
-		found, err := p.ask(s.T.Context(), "karpenter_build_info")
+		found, err := p.ask(s.Context(), "karpenter_build_info")
 		if err != nil {
 			return err.Error()
 		}
