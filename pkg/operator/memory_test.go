@@ -25,7 +25,7 @@ func TestTheCacheHoldsNobodyWhoManagesFields(t *testing.T) {
 	source := toolstesting.NewFakeControllerSource()
 	source.Add(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "default", Name: "a", Labels: map[string]string{"app": "a"},
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}}},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{}}`)}},
 	}})
 	informer := toolscache.NewSharedIndexInformer(source, &corev1.Pod{}, 0, toolscache.Indexers{})
 	require.NoError(t, stripCopies(t.Context(), oneInformer{informer}))
