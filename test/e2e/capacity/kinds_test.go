@@ -62,7 +62,7 @@ func (s *suite) others() {
 			require.EqualValues(s.T, i.OCPUs, node.Status.Capacity.Cpu().Value(), "an OCPU is one vCPU")
 			require.EqualValues(s.T, i.VCPUs, node.Status.Capacity.Cpu().Value())
 		}},
-		{kind{Name: "dedicated", Class: "placement: {dedicatedVmHostSelector: [{name: host}]}", Requirements: []string{e5}}, func(node *corev1.Node, i ocisim.Instance) {
+		{kind{Name: "dedicated", Class: "placement: {dedicatedVmHostSelector: [{name: host}]}", Requirements: []string{e5}}, func(_ *corev1.Node, i ocisim.Instance) {
 			require.Equal(s.T, []string{s.world.ADs[2], "FAULT-DOMAIN-3"}, []string{i.AD, i.FD})
 			require.Equal(s.T, host, s.Claims("dedicated")[0].Annotations["karpenter.k8s.oracle/placement-ids"])
 		}},

@@ -32,14 +32,14 @@ const controllerUser = "system:serviceaccount:karpenter:karpenter-oke"
 var notExercised = map[string]string{
 	"nodepools.karpenter.sh/finalizers update":  "owning NodeClaims, where the API server runs OwnerReferencesPermissionEnforcement",
 	"nodeclaims.karpenter.sh/finalizers update": "owning Nodes, likewise",
-	"pods delete":                    "pods that outlive a NodeClaim's terminationGracePeriod",
-	"events patch":                   "an event that happens again",
-	"configmaps create":              "the first node from which something is learned",
-	"configmaps update":              "later ones",
-	"nodepools.karpenter.sh patch":   "a NodePool whose hash or its version changed",
+	"pods delete":                                  "pods that outlive a NodeClaim's terminationGracePeriod",
+	"events patch":                                 "an event that happens again",
+	"configmaps create":                            "the first node from which something is learned",
+	"configmaps update":                            "later ones",
+	"nodepools.karpenter.sh patch":                 "a NodePool whose hash or its version changed",
 	"nativepodnetworks.oci.oraclecloud.com get":    "a class with podNetworking.ipCount",
 	"nativepodnetworks.oci.oraclecloud.com create": "likewise",
-	"nodeclaims.karpenter.sh delete": "consolidation, drift and failed launches",
+	"nodeclaims.karpenter.sh delete":               "consolidation, drift and failed launches",
 }
 
 // The controller runs with the arguments and the rights that the chart gives it, launches a node for a pod of the chart's default

@@ -106,7 +106,7 @@ func write(ctx context.Context, e *environment.Environment, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+".yaml"), text, 0o644); err != nil { //nolint:gosec // test data is for everybody to read
+		if err := os.WriteFile(filepath.Join(dir, name+".yaml"), text, 0o644); err != nil {
 			return fmt.Errorf("writing %s: %w", name, err)
 		}
 	}
@@ -114,7 +114,7 @@ func write(ctx context.Context, e *environment.Environment, dir string) error {
 	if err != nil {
 		return fmt.Errorf("writing the instances: %w", err)
 	}
-	return os.WriteFile(filepath.Join(dir, "instances.yaml"), instances, 0o644) //nolint:gosec // likewise
+	return os.WriteFile(filepath.Join(dir, "instances.yaml"), instances, 0o644)
 }
 
 // document is the YAML of a list's objects, without what the API server keeps for itself.
