@@ -9,6 +9,7 @@ import (
 	"maps"
 
 	"github.com/awslabs/operatorpkg/status"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -118,11 +119,22 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 		if c.registrations != nil {
 			c.registrations.Ended(nodeClass, nodeClaim.UID)
 		}
+		c.tellGivenUp(nodeClaim, err)
 		return nil, err
 	}
 	created := c.toNodeClaim(launched.Instance, launched.Candidate, nodeClass)
 	maps.Copy(created.Annotations, launchRecord(nodeClass, launched))
 	return created, nil
+}
+
+// tellGivenUp publishes why a NodeClaim was deleted instead of launched.
+func (c *CloudProvider) tellGivenUp(nodeClaim *karpv1.NodeClaim, err error) {
+	var givenUp *instance.GivenUpError
+	if errors.As(err, &givenUp) {
+		c.recorder.Publish(events.Event{
+			InvolvedObject: nodeClaim, Type: corev1.EventTypeWarning, Reason: instance.ReasonUnfinished, Message: givenUp.Error(), DedupeValues: []string{string(nodeClaim.UID)},
+		})
+	}
 }
 
 // overlaid are the types with the prices and resources that core has scheduled with. Without them a launch would choose by other prices, and

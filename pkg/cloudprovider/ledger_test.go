@@ -11,12 +11,15 @@ import (
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	corecloudprovider "sigs.k8s.io/karpenter/pkg/cloudprovider"
+	"sigs.k8s.io/karpenter/pkg/test"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
@@ -143,7 +146,7 @@ func TestOfTwoProcessesThatBothBelieveToLeadOneLaunches(t *testing.T) {
 	require.Len(t, lo.Uniq(s.tokens()), 1)
 }
 
-func TestALaunchThatCanNotBeRepeatedAsItWasWaitsForLists(t *testing.T) {
+func TestALaunchThatCanNotBeRepeatedAsItWasIsLookedForInAListAfterAFewSeconds(t *testing.T) {
 	for says, change := range map[string]func(s *suite, claim *karpv1.NodeClaim){
 		"the class has changed":               func(s *suite, _ *karpv1.NodeClaim) { s.changeClass() },
 		"the annotation was edited by hand":   func(s *suite, claim *karpv1.NodeClaim) { s.remember(claim, "x") },
@@ -171,6 +174,68 @@ func TestALaunchThatCanNotBeRepeatedAsItWasWaitsForLists(t *testing.T) {
 			require.Len(t, s.tokens(), 1)
 		})
 	}
+}
+
+// long is a time after which a launch has settled, and after which lists may still not show it.
+const long = 20 * time.Second
+
+// Core plans nothing while a NodeClaim has no instance, so one whose launch nobody can follow up must not stay.
+func TestANodeClaimWhoseLaunchCanNotBeRepeatedAndIsNotListedGivesWayAtOnce(t *testing.T) {
+	late := &ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Times: 1}
+	cases := map[string]struct {
+		lag   time.Duration // of lists
+		fault *ocisim.Fault
+	}{
+		"the instance is there, and lists lag":            {lag: time.Hour},
+		"the launch has failed late":                      {fault: late},
+		"the launch has failed late, and lists lag":       {lag: time.Hour, fault: late},
+		"somebody has ended the instance in the meantime": {},
+	}
+	for says, c := range cases {
+		t.Run(says, func(t *testing.T) {
+			s := newSuite(t, ocisim.Options{ListLag: c.lag, TerminationDelay: -1, LateFailureDelay: time.Millisecond})
+			if c.fault != nil {
+				s.region.Fail(*c.fault)
+			}
+			claim := s.claim("one")
+			created, err := s.Create(t.Context(), claim) // killed before the answer was written down
+			require.NoError(t, err)
+			if c.lag == 0 {
+				if c.fault == nil {
+					require.NoError(t, s.region.TerminateInstance(created.Status.ProviderID))
+				}
+				require.Eventually(t, func() bool { return len(s.live()) == 0 }, time.Minute, 10*time.Millisecond)
+			}
+			s.rewrite(claim, "at", time.Now().Add(-long))
+			s.changeClass()
+			s.restart()
+			_, err = s.Create(t.Context(), s.reread(claim))
+			var givenUp *instance.GivenUpError
+			require.ErrorAs(t, err, &givenUp)
+			require.True(t, apierrors.IsNotFound(s.kube.Get(t.Context(), client.ObjectKeyFromObject(claim), &karpv1.NodeClaim{})))
+			require.Equal(t, 1, s.deps.Recorder.(*test.EventRecorder).Calls("EarlierLaunchUnknown"))
+			require.Len(t, s.tokens(), 1, "nothing more was launched for it")
+			_, err = s.Create(t.Context(), s.claim("two"))
+			require.NoError(t, err, "the one that takes its place")
+			require.Len(t, s.tokens(), 2)
+		})
+	}
+}
+
+func TestANodeClaimThatAnotherProcessHasJustWrittenToIsNotGivenUp(t *testing.T) {
+	s := lagging(t)
+	claim := s.claim("one")
+	_, err := s.Create(t.Context(), claim)
+	require.NoError(t, err)
+	s.rewrite(claim, "at", time.Now().Add(-long))
+	s.changeClass()
+	s.restart()
+	seen := s.reread(claim)
+	s.rewrite(claim, "attempt", 2) // the cache does not show it yet
+	_, err = s.Create(t.Context(), seen)
+	require.True(t, apierrors.IsConflict(err), "%v", err)
+	require.NoError(t, s.kube.Get(t.Context(), client.ObjectKeyFromObject(claim), &karpv1.NodeClaim{}))
+	require.Zero(t, s.deps.Recorder.(*test.EventRecorder).Calls("EarlierLaunchUnknown"))
 }
 
 // rewrite changes one thing that a NodeClaim remembers.

@@ -49,6 +49,8 @@ func (c *cloud) Terminate(_ context.Context, id string) error {
 	return nil
 }
 
+func (c *cloud) ReleaseVolumes(context.Context, []inventory.Instance) error { return nil }
+
 func (c *cloud) add(id, claimUID, cluster string, created time.Time, state core.InstanceLifecycleStateEnum) {
 	owner := inventory.Owner{
 		NodePool: inventory.NamedUID{Name: "pool", UID: "uid-pool"}, NodeClaim: inventory.NamedUID{Name: "claim", UID: claimUID}, InstanceType: "t",

@@ -31,7 +31,8 @@ const (
 )
 
 // OrphanController ends instances of this cluster that no NodeClaim owns, such as those whose launch was never recorded, with their
-// volumes and VNICs.
+// volumes and VNICs. Of those that have ended without anybody having asked for it, such as a launch that failed late while no controller ran, it
+// deletes the data volumes, which OCI keeps.
 //
 // Tags can be edited by hand and are copied with instances, so an instance is ended only when all of this holds: its tags carry this
 // cluster's OCID; they carry the UID of a NodePool that this cluster has, or had while this process ran; no NodeClaim has the UID or the
@@ -75,9 +76,16 @@ func (c *OrphanController) Reconcile(ctx context.Context) (reconciler.Result, er
 		return reconciler.Result{}, err
 	}
 	var errs []error
+	var gone []inventory.Instance
 	left := sets.New[string]()
 	for _, i := range snapshot.All() {
-		if i.Ending() || owners.own(i) || i.Created.IsZero() || c.clock.Since(i.Created) < orphanAge {
+		if i.Created.IsZero() || c.clock.Since(i.Created) < orphanAge {
+			continue
+		}
+		if i.Gone() && c.nodePools.Has(i.Owner.NodePool.UID) && !owners.providerIDs.Has(i.ID) {
+			gone = append(gone, i) // a NodeClaim that names it sees to its volumes by itself
+		}
+		if i.Ending() || owners.own(i) {
 			continue
 		}
 		if !c.nodePools.Has(i.Owner.NodePool.UID) {
@@ -88,6 +96,7 @@ func (c *OrphanController) Reconcile(ctx context.Context) (reconciler.Result, er
 		log.FromContext(ctx).Info("terminating an instance that no NodeClaim owns", "instance", i.ID, "nodeClaim", i.Owner.NodeClaim.Name, "created", i.Created)
 		errs = append(errs, c.end(ctx, i))
 	}
+	errs = append(errs, c.instances.ReleaseVolumes(ctx, gone))
 	c.reported = left
 	orphansLeft.Set(float64(left.Len()), nil)
 	if err := errors.Join(errs...); err != nil {

@@ -201,3 +201,87 @@ func TestEqualNamesInOneCompartmentAreToldApartByTheClusterTag(t *testing.T) {
 	require.Equal(t, []string{"one"}, c.terminated())
 	require.Len(t, lo.Filter(c.Instances(), func(i ocisim.Instance, _ int) bool { return i.State == "RUNNING" }), 4)
 }
+
+// withData launches an instance with a data volume for a NodeClaim of the cluster.
+func (c *collector) withData(name string) string {
+	c.t.Helper()
+	of := claim(name, "uid-"+name, "")
+	of.OwnerReferences = append(of.OwnerReferences, metav1.OwnerReference{Kind: "NodePool", Name: "pool", UID: "uid-pool"})
+	launched, _ := c.Launch(name, inventory.OwnerOf(of).Tags(c.World.ClusterID), func(d *core.LaunchInstanceDetails) {
+		d.Metadata = map[string]string{"of": name}
+		d.LaunchVolumeAttachments = []core.LaunchAttachVolumeDetails{core.LaunchAttachParavirtualizedVolumeDetails{
+			LaunchCreateVolumeDetails: core.LaunchCreateVolumeFromAttributes{SizeInGBs: lo.ToPtr(int64(50))},
+		}}
+	})
+	return oci.Value(launched.Id)
+}
+
+// data are the OCIDs of the data volumes that are there.
+func (c *collector) data() []string {
+	_, volumes, _ := c.Left()
+	return volumes
+}
+
+func TestDataVolumesOfALaunchThatFailedLateGoAlsoWhenNoNodeClaimNamesItsInstance(t *testing.T) {
+	denied := func(operation string) *ocisim.Fault {
+		return &ocisim.Fault{Operation: operation, Kind: ocisim.ErrorAnswer, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "Authorization failed or requested resource not found."}
+	}
+	cases := []struct {
+		name  string
+		claim client.Object // beside the NodePool
+		fault *ocisim.Fault
+		gone  bool
+	}{
+		{"the NodeClaim is gone", nil, nil, true},
+		{"the NodeClaim waits for another launch", claim("late", "uid-late", ""), nil, true},
+		{"OCI fails to delete a volume at first", nil, &ocisim.Fault{Operation: "DeleteVolume", Kind: ocisim.ErrorAnswer, Status: 409, Code: "IncorrectState", Times: 1}, true},
+		{"the right to inspect attachments is missing", nil, denied("ListVolumeAttachments"), false},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCollector(t, ocisim.Options{TerminationDelay: -1}, pool())
+			if tc.claim != nil {
+				require.NoError(t, c.kube.Create(t.Context(), tc.claim))
+			}
+			c.Fail(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Times: 1})
+			c.withData("late")
+			alive := c.withData("alive")
+			require.NoError(t, c.kube.Create(t.Context(), claim("alive", "uid-alive", alive)))
+			before := c.data()
+			if tc.fault != nil {
+				c.Fail(*tc.fault)
+			}
+			c.restart() // nobody has seen the launch
+			for range 4 {
+				c.clock.Step(orphanInterval + time.Second)
+				_, _ = c.orphans.Reconcile(t.Context()) // fails where OCI does
+			}
+			require.Empty(t, c.terminated())
+			if !tc.gone {
+				require.Equal(t, before, c.data())
+			} else {
+				require.Len(t, c.data(), len(before)-1)
+			}
+		})
+	}
+}
+
+func TestVolumesOfEndedInstancesAreAskedForOnceAndInOneList(t *testing.T) {
+	c := newCollector(t, ocisim.Options{TerminationDelay: -1}, pool())
+	named := c.withData("named")
+	require.NoError(t, c.kube.Create(t.Context(), claim("named", "uid-named", named)))
+	for _, name := range []string{"one", "two", "three"} {
+		c.withData(name)
+	}
+	other := c.own(c.World.ClusterID, "other-pool", func(tags map[string]string) { tags[v1alpha1.TagNodePool] = "pool/uid-of-a-restored-cluster" })
+	for _, i := range c.Instances() {
+		require.NoError(t, c.TerminateInstance(i.ID)) // by hand, which keeps data volumes
+	}
+	require.NotEmpty(t, other)
+	c.clock.Step(orphanAge)
+	for range 3 {
+		c.collect()
+	}
+	require.Equal(t, 1, c.Journal().Counts()["ListVolumeAttachments"])
+	require.Equal(t, 3, c.Journal().Counts()["DeleteVolume"], "not that of the one whose NodeClaim sees to it")
+}

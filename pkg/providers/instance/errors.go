@@ -3,6 +3,7 @@ package instance
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/karpenter/pkg/cloudprovider"
 
@@ -42,6 +43,24 @@ func tryAnother(err error) bool {
 	}
 }
 
+// ReasonUnfinished is the reason of a NodeClaim's Launched condition, and of the event, while it is not known what became of the launch that an
+// earlier process sent.
+const ReasonUnfinished = "EarlierLaunchUnknown"
+
+// GivenUpError says that a NodeClaim was deleted because the launch that an earlier process sent for it can not be repeated and no list shows
+// its instance.
+type GivenUpError struct {
+	NodeClaim string
+	Attempt   int
+	At        time.Time // when the launch was sent
+}
+
+func (e *GivenUpError) Error() string {
+	return fmt.Sprintf("attempt %d to launch NodeClaim %s was sent at %s by a controller that has ended; it can not be repeated as it was, "+
+		"and OCI lists no instance, so another NodeClaim takes its place",
+		e.Attempt, e.NodeClaim, e.At.UTC().Format(time.RFC3339))
+}
+
 // Reasons of the Launched condition of a NodeClaim.
 const (
 	reasonThrottled     = "OCIThrottled"
@@ -49,7 +68,6 @@ const (
 	reasonNotAuthorized = "OCINotAuthorized"
 	reasonRejected      = "OCIRejectedLaunch"
 	reasonInvalid       = "LaunchInvalid"
-	reasonUnfinished    = "EarlierLaunchUnknown"
 	reasonNotRecorded   = "LaunchNotRecorded"
 )
 

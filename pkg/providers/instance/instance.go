@@ -71,6 +71,10 @@ type Provider interface {
 	Launch(ctx context.Context, r Request) (Launched, error)
 	// Terminate asks OCI to end an instance. It returns Karpenter's NodeClaimNotFoundError once the instance is gone.
 	Terminate(ctx context.Context, id string) error
+	// ReleaseVolumes deletes the data volumes that were made with instances which are gone and which no NodeClaim names, as after a launch
+	// that failed late while no controller ran. It costs one list for each of their compartments, and nothing for an instance that this process
+	// has ended or seen to before. An error names what is still to be deleted.
+	ReleaseVolumes(ctx context.Context, gone []inventory.Instance) error
 	// Find gives an instance of this cluster. It returns Karpenter's NodeClaimNotFoundError only when a fresh list and OCI itself say that
 	// the instance is gone, and another error when it is there but is not this cluster's any more.
 	Find(ctx context.Context, id string) (inventory.Instance, error)
@@ -131,7 +135,7 @@ type DefaultProvider struct {
 	mu        sync.Mutex               // only memory is touched under it
 	began     time.Time                // when this process first launched; zero before
 	unknown   map[string]unknownLaunch // by NodeClaim UID
-	ended     map[string]time.Time     // when this process had OCI end an instance, by OCID
+	ended     map[string]time.Time     // when this process had OCI end an instance or saw to its volumes, by OCID
 	launching map[place]int            // launches under way
 }
 

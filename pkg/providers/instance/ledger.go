@@ -21,9 +21,14 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
 )
 
-// Claims writes the annotations of NodeClaims.
+// settleFor is how old a launch must be before a list may tell what became of it: a request of a process that ended meanwhile arrives within
+// seconds or never. Core plans nothing while a NodeClaim has no instance, so this is as long as a NodeClaim may hold everything up.
+const settleFor = 15 * time.Second
+
+// Claims writes the annotations of NodeClaims, and deletes those whose launch can not be followed up.
 type Claims interface {
 	Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error
+	Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error
 }
 
 // entry is what a NodeClaim remembers of the launch that OCI was last asked for: enough to ask for exactly the same again, and the token
@@ -134,9 +139,22 @@ func (l *ledger) write(ctx context.Context, e entry) error {
 	return nil
 }
 
+// giveUp deletes the NodeClaim, on condition that nobody has changed it since it was read: core makes another one at once where it is needed.
+func (l *ledger) giveUp(ctx context.Context) error {
+	only := client.Preconditions{UID: &l.uid}
+	if l.at != "" {
+		only.ResourceVersion = &l.at
+	}
+	if err := l.kube.Delete(ctx, &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: l.claim.Name}}, only); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting NodeClaim %s, whose earlier launch can not be repeated: %w", l.claim.Name, err)
+	}
+	return &GivenUpError{NodeClaim: l.claim.Name, Attempt: l.last.Attempt, At: l.last.At}
+}
+
 // unfinished is the launch of an earlier process whose outcome nobody wrote down, put together anew; nil when there is none. What can not be
-// put together as it was, because the class or what is known of sizes has changed, can not be repeated: then an error says to wait until lists
-// would show the instance if there were one.
+// put together as it was, because the class or what is known of sizes has changed, can not be repeated. Then a list decides that began when
+// the launch had settled. It has the instance; or it is so young that the instance may come yet, and the NodeClaim is given up, since nothing
+// is planned while it waits: should there be an instance after all, the orphan collector ends it; or it is old enough to say that there is none.
 func (p *DefaultProvider) unfinished(ctx context.Context, r request, types []*cloudprovider.InstanceType) (*plan, error) {
 	e := r.ledger.last
 	if e == nil || e.Answered {
@@ -146,12 +164,22 @@ func (p *DefaultProvider) unfinished(ctx context.Context, r request, types []*cl
 		log.FromContext(ctx).Info("repeating a launch whose outcome was not recorded", "NodeClaim", klog.KObj(r.nodeClaim), "attempt", e.Attempt, "at", e.At)
 		return again, nil
 	}
-	shown := e.At.Add(inventory.ListLag)
-	if left := shown.Sub(p.clock.Now()); left > 0 {
+	settled, shown := e.At.Add(settleFor), e.At.Add(inventory.ListLag)
+	switch now := p.clock.Now(); {
+	case now.Before(settled):
 		return nil, cloudprovider.NewCreateError(fmt.Errorf("attempt %d was sent at %s and can not be repeated as it was", e.Attempt, e.At.Format(time.RFC3339)),
-			reasonUnfinished, "an earlier launch may have succeeded; OCI's lists are waited for until "+shown.UTC().Format(time.RFC3339))
+			ReasonUnfinished, "an earlier launch may have succeeded; OCI's list is looked at after "+settled.UTC().Format(time.RFC3339))
+	case now.Before(shown):
+		if err := p.notShown(ctx, r, settled); err != nil {
+			return nil, err
+		}
+		err := r.ledger.giveUp(ctx)
+		log.FromContext(ctx).Info("an earlier launch can not be repeated as it was, and no list shows its instance: the NodeClaim is replaced",
+			"NodeClaim", klog.KObj(r.nodeClaim), "attempt", e.Attempt, "at", e.At, "outcome", err.Error())
+		return nil, err
+	default:
+		return nil, p.notShown(ctx, r, shown)
 	}
-	return nil, p.notShown(ctx, r, shown)
 }
 
 // notShown makes sure that a list which began after shown does not have the instance. An error means that it does, or that none could be taken.

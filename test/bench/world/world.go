@@ -97,6 +97,9 @@ func (unheard) Patch(context.Context, client.Object, client.Patch, ...client.Pat
 	return nil
 }
 
+// Delete implements instance.Claims.
+func (unheard) Delete(context.Context, client.Object, ...client.DeleteOption) error { return nil }
+
 // New makes an empty cluster.
 func New(o Options) (*World, error) {
 	known, err := newShapes()

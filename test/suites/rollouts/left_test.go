@@ -37,6 +37,8 @@ func (r *recorded) Terminate(_ context.Context, id string) error {
 	return nil
 }
 
+func (r *recorded) ReleaseVolumes(context.Context, []inventory.Instance) error { return nil }
+
 func instancesOf(t *testing.T, version string) *recorded {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", version, "instances.yaml"))
