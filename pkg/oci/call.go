@@ -98,7 +98,7 @@ func try[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, o
 		}
 	}
 	start := c.clock.Now()
-	resp, err := do(attempt, request)
+	resp, err := do(sheltered(attempt), request)
 	raw := resp.HTTPResponse()
 	err = newError(op.name, err, raw)
 	observe(op, c.clock.Since(start), statusLabel(err, raw))

@@ -120,8 +120,7 @@ func NewWithProvider(cfg Config, provider common.ConfigurationProvider, clk cloc
 	return c, nil
 }
 
-// point sends every client to the region or endpoint of the configuration and switches the SDK's own retries off: they can not
-// be cancelled, differ from one operation to the next, and would retry "out of host capacity" for minutes.
+// point sends every client to the region or endpoint of the configuration.
 func (c *Client) point(cfg Config) {
 	bases := []*common.BaseClient{&c.compute.BaseClient, &c.network.BaseClient, &c.identity.BaseClient, &c.containerEngine.BaseClient, &c.workRequests.BaseClient, &c.placementGroups.BaseClient, &c.blockStorage.BaseClient}
 	if cfg.Region != "" {
@@ -133,9 +132,8 @@ func (c *Client) point(cfg Config) {
 		c.placementGroups.SetRegion(cfg.Region)
 		c.blockStorage.SetRegion(cfg.Region)
 	}
-	never := common.NoRetryPolicy()
 	for _, base := range bases {
-		base.SetCustomClientConfiguration(common.CustomClientConfiguration{RetryPolicy: &never})
+		plain(base)
 		if cfg.Endpoint != "" {
 			base.Host = cfg.Endpoint
 		}

@@ -49,8 +49,7 @@ func (v *vaultClients) clientFor(keyID string) (keymanagement.KmsManagementClien
 	if err != nil {
 		return client, fmt.Errorf("making the OCI key management client: %w", err)
 	}
-	never := common.NoRetryPolicy()
-	client.SetCustomClientConfiguration(common.CustomClientConfiguration{RetryPolicy: &never})
+	plain(&client.BaseClient)
 	v.byHost[host] = client
 	return client, nil
 }

@@ -34,8 +34,7 @@ func (c *Client) Tenancy() (*Tenancy, error) {
 		return nil, fmt.Errorf("making the OCI limits client: %w", err)
 	}
 	t.limits.SetRegion(c.region)
-	never := common.NoRetryPolicy()
-	t.limits.SetCustomClientConfiguration(common.CustomClientConfiguration{RetryPolicy: &never})
+	plain(&t.limits.BaseClient)
 	if endpoint != "" {
 		t.limits.Host = endpoint
 	}

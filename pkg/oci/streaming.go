@@ -135,9 +135,3 @@ func (s *streamClients) clientFor(host string) (streaming.StreamClient, error) {
 	s.byHost[host] = client
 	return client, nil
 }
-
-// plain switches off the SDK's own retries, see point, and its circuit breaker, which answers in the service's place for half a minute.
-func plain(base *common.BaseClient) {
-	never := common.NoRetryPolicy()
-	base.Configuration.RetryPolicy, base.Configuration.CircuitBreaker = &never, nil
-}
