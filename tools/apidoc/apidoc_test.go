@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 )
 
 func TestThePageIsWhatItsSourcesGive(t *testing.T) {
-	require.NoError(t, run([]string{"--crd", crd, "--conditions", conditions, "--out", written, "--check"}))
+	require.NoError(t, generated.Run("apidoc", []string{"--crd", crd, "--conditions", conditions, "--out", written, "--check"}, sources))
 }
 
 func TestThePageTellsEveryFieldOnceWithItsMeaning(t *testing.T) {
@@ -60,9 +62,9 @@ func TestAnOldPageIsFound(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "page.md")
 	require.NoError(t, os.WriteFile(old, []byte("# Old\n"), 0o600))
 	args := []string{"--crd", crd, "--conditions", conditions, "--out", old}
-	require.ErrorContains(t, run(append(args, "--check")), "make generate")
-	require.NoError(t, run(args))
-	require.NoError(t, run(append(args, "--check")))
+	require.ErrorContains(t, generated.Run("apidoc", append(args, "--check"), sources), "make generate")
+	require.NoError(t, generated.Run("apidoc", args, sources))
+	require.NoError(t, generated.Run("apidoc", append(args, "--check"), sources))
 }
 
 func TestDefaultsAreReadFromTheDescriptions(t *testing.T) {

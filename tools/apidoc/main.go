@@ -3,40 +3,22 @@
 package main
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "apidoc:", err)
-		os.Exit(1)
-	}
-}
+func main() { generated.Main("apidoc", sources) }
 
-func run(args []string) error {
-	flags := flag.NewFlagSet("apidoc", flag.ContinueOnError)
+func sources(flags *flag.FlagSet) func() (generated.Files, error) {
 	definition := flags.String("crd", "pkg/apis/crds/karpenter.k8s.oracle_ocinodeclasses.yaml", "definition to read")
 	conditions := flags.String("conditions", "pkg/apis/v1alpha1/conditions.go", "Go file whose constants ConditionType... are the condition types")
 	out := flags.String("out", "docs/reference/ocinodeclass.md", "page to write")
-	check := flags.Bool("check", false, "write nothing; fail when the page is not what its sources give")
-	if err := flags.Parse(args); err != nil {
-		return err
+	return func() (generated.Files, error) {
+		page, err := generate(*definition, *conditions)
+		return generated.Files{*out: page}, err
 	}
-	page, err := generate(*definition, *conditions)
-	if err != nil {
-		return err
-	}
-	if *check {
-		return compare(*out, page)
-	}
-	if err := os.MkdirAll(filepath.Dir(*out), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(*out, page, 0o644)
 }
 
 // generate renders the page from the files.
@@ -50,15 +32,4 @@ func generate(definitionPath, conditionsPath string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the conditions: %w", err)
 	}
 	return render(definition, conditions), nil
-}
-
-func compare(path string, want []byte) error {
-	got, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(got, want) {
-		return fmt.Errorf("%s is not what its sources give: run 'make generate' and commit the result", path)
-	}
-	return nil
 }

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
 const written = "../../docs/reference/capacity.md"
 
 func TestThePageIsWhatItsSourcesGive(t *testing.T) {
-	require.NoError(t, run([]string{"--out", written, "--check"}))
+	require.NoError(t, generated.Run("capacitydoc", []string{"--out", written, "--check"}, sources))
 }
 
 func TestThePageTellsWhatOffersAreMadeFrom(t *testing.T) {
@@ -40,5 +42,5 @@ func TestEveryRecipeIsThere(t *testing.T) {
 func TestAPageThatIsOldIsFound(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "capacity.md")
 	require.NoError(t, os.WriteFile(old, []byte("# Capacity\n"), 0o600))
-	require.ErrorContains(t, run([]string{"--out", old, "--check"}), "make generate")
+	require.ErrorContains(t, generated.Run("capacitydoc", []string{"--out", old, "--check"}, sources), "make generate")
 }

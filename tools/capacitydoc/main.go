@@ -3,43 +3,17 @@
 package main
 
 import (
-	"bytes"
 	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
+
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "capacitydoc:", err)
-		os.Exit(1)
-	}
-}
+func main() { generated.Main("capacitydoc", sources) }
 
-func run(args []string) error {
-	flags := flag.NewFlagSet("capacitydoc", flag.ContinueOnError)
+func sources(flags *flag.FlagSet) func() (generated.Files, error) {
 	out := flags.String("out", "docs/reference/capacity.md", "page to write")
-	check := flags.Bool("check", false, "write nothing; fail when the page is not what its sources give")
-	if err := flags.Parse(args); err != nil {
-		return err
+	return func() (generated.Files, error) {
+		page, err := generate()
+		return generated.Files{*out: page}, err
 	}
-	page, err := generate()
-	if err != nil {
-		return err
-	}
-	if !*check {
-		if err := os.MkdirAll(filepath.Dir(*out), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(*out, page, 0o644)
-	}
-	got, err := os.ReadFile(*out)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(got, page) {
-		return fmt.Errorf("%s is not what its sources give: run 'make generate' and commit the result", *out)
-	}
-	return nil
 }

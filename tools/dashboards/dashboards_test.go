@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
+
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
 // metricName finds names of metrics in a query: words of our and core's families that no parenthesis follows.
@@ -117,12 +119,12 @@ func TestPanelsHavePlacesOfTheirOwn(t *testing.T) {
 
 func TestFilesAreWhatTheTablesGive(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, run([]string{"--out", dir}))
-	require.NoError(t, run([]string{"--out", dir, "--check"}))
-	require.NoError(t, run([]string{"--out", "../../charts/karpenter-oke/dashboards", "--check"}))
+	require.NoError(t, generated.Run("dashboards", []string{"--out", dir}, sources))
+	require.NoError(t, generated.Run("dashboards", []string{"--out", dir, "--check"}, sources))
+	require.NoError(t, generated.Run("dashboards", []string{"--out", "../../charts/karpenter-oke/dashboards", "--check"}, sources))
 	path := dir + "/overview.json"
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(data), "Pods", "Cats", 1)), 0o600))
-	require.ErrorContains(t, run([]string{"--out", dir, "--check"}), "make generate")
+	require.ErrorContains(t, generated.Run("dashboards", []string{"--out", dir, "--check"}, sources), "make generate")
 }

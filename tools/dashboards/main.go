@@ -6,47 +6,26 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"fmt"
-	"os"
 	"path/filepath"
+
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "dashboards:", err)
-		os.Exit(1)
-	}
-}
+func main() { generated.Main("dashboards", sources) }
 
-func run(args []string) error {
-	flags := flag.NewFlagSet("dashboards", flag.ContinueOnError)
+func sources(flags *flag.FlagSet) func() (generated.Files, error) {
 	out := flags.String("out", "charts/karpenter-oke/dashboards", "folder to write to")
-	check := flags.Bool("check", false, "write nothing; fail when a file is not what the tables give")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if !*check {
-		if err := os.MkdirAll(*out, 0o755); err != nil {
-			return err
-		}
-	}
-	for _, b := range boards {
-		data, err := encode(b.model())
-		if err != nil {
-			return err
-		}
-		path := filepath.Join(*out, b.file+".json")
-		if !*check {
-			if err := os.WriteFile(path, data, 0o644); err != nil {
-				return err
+	return func() (generated.Files, error) {
+		files := generated.Files{}
+		for _, b := range boards {
+			data, err := encode(b.model())
+			if err != nil {
+				return nil, err
 			}
-			continue
+			files[filepath.Join(*out, b.file+".json")] = data
 		}
-		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, data) {
-			return fmt.Errorf("%s is not what its tables give: run 'make generate' and commit the result", path)
-		}
+		return files, nil
 	}
-	return nil
 }
 
 // encode writes JSON without escaping what Prometheus compares with.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -19,41 +18,18 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator/options"
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
-func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "settingsdoc:", err)
-		os.Exit(1)
-	}
-}
+func main() { generated.Main("settingsdoc", sources) }
 
-func run(args []string) error {
-	flags := flag.NewFlagSet("settingsdoc", flag.ContinueOnError)
+func sources(flags *flag.FlagSet) func() (generated.Files, error) {
 	values := flags.String("values", "charts/karpenter-oke/values.yaml", "values of the chart")
 	out := flags.String("out", "docs/reference/settings.md", "page to write")
-	check := flags.Bool("check", false, "write nothing; fail when the page is not what the code gives")
-	if err := flags.Parse(args); err != nil {
-		return err
+	return func() (generated.Files, error) {
+		page, err := generate(*values)
+		return generated.Files{*out: page}, err
 	}
-	page, err := generate(*values)
-	if err != nil {
-		return err
-	}
-	if !*check {
-		if err := os.MkdirAll(filepath.Dir(*out), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(*out, page, 0o644)
-	}
-	written, err := os.ReadFile(*out)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(written, page) {
-		return fmt.Errorf("%s is not what the flags give: run 'make generate' and commit the result", *out)
-	}
-	return nil
 }
 
 // setting is one flag.

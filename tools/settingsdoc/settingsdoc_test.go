@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/karpenter-oke/karpenter-oke/tools/generated"
 )
 
 const (
@@ -15,7 +17,7 @@ const (
 )
 
 func TestThePageIsWhatTheFlagsGive(t *testing.T) {
-	require.NoError(t, run([]string{"--values", chartValues, "--out", writtenPage, "--check"}))
+	require.NoError(t, generated.Run("settingsdoc", []string{"--values", chartValues, "--out", writtenPage, "--check"}, sources))
 }
 
 func TestThePageTellsFlagValueDefaultAndMeaning(t *testing.T) {
@@ -40,7 +42,7 @@ func TestAnOldPageIsFound(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "page.md")
 	require.NoError(t, os.WriteFile(old, []byte("# Old\n"), 0o600))
 	args := []string{"--values", chartValues, "--out", old}
-	require.ErrorContains(t, run(append(args, "--check")), "make generate")
-	require.NoError(t, run(args))
-	require.NoError(t, run(append(args, "--check")))
+	require.ErrorContains(t, generated.Run("settingsdoc", append(args, "--check"), sources), "make generate")
+	require.NoError(t, generated.Run("settingsdoc", args, sources))
+	require.NoError(t, generated.Run("settingsdoc", append(args, "--check"), sources))
 }
