@@ -61,15 +61,19 @@ fuzz: ## Fuzz what nodes are given at boot, the way back to the kubelet's argume
 	@go test ./test/corpus/layers -run '^$$' -fuzz FuzzDecideOnTheCorpus -fuzztime $(FUZZ_RUNS) -fuzzminimizetime 10x
 
 .PHONY: bench
-bench: ## Take the figures of speed: Go benchmarks, with goals and peers beside. Writes out/bench/results.json.
+bench: tools build ## Take the figures of speed, of OCI calls and of memory with up to 100 nodes, with goals and peers beside. About half an hour.
+	@go run ./test/bench -nodes 100 speed calls scale
+
+.PHONY: bench-speed
+bench-speed: ## Take the figures of hot paths only: Go benchmarks. Some minutes.
 	@go run ./test/bench speed
 
 .PHONY: bench-interruption
-bench-interruption: build ## Take the figures of preemption: 200 at once on a cluster of its own, and 1,000 messages.
+bench-interruption: tools build ## Take the figures of preemption: 200 at once on a cluster of its own, and 1,000 messages.
 	@go run ./test/bench interruption
 
 .PHONY: bench-cost
-bench-cost: ## Take the figures of cost: pod traces through core's scheduler, and some simulated days of churn.
+bench-cost: ## Take the figures of cost: pod traces through core's scheduler, and some simulated days of churn. About an hour.
 	@go run ./test/bench cost churn
 
 .PHONY: bench-calls
@@ -81,7 +85,7 @@ bench-scale: tools build ## 500 nodes at once; memory, calls an hour and a start
 	@go run ./test/bench $(if $(WINDOW),-window $(WINDOW)) $(if $(MOST),-nodes $(MOST)) burst scale
 
 .PHONY: bench-all
-bench-all: bench bench-cost bench-calls bench-scale ## Take every figure.
+bench-all: bench-speed bench-calls bench-interruption bench-cost bench-scale ## Take every figure. About two and a half hours.
 
 .PHONY: build
 build: ## Build the controller, the kubectl plugin and the demo into bin/.

@@ -73,13 +73,14 @@ func run(ctx context.Context, out string, scale footprint.Options, what []string
 			return err
 		}
 	}
-	if _, err := figures.Merge(out); err != nil {
+	all, err := figures.Merge(out)
+	if err != nil {
 		return err
 	}
 	fmt.Println()
 	if err := figures.Print(os.Stdout); err != nil {
 		return err
 	}
-	fmt.Println("\nwritten to", out)
+	fmt.Printf("\nwritten to %s, which has %d figures more of earlier runs\n", out, len(all)-len(figures))
 	return nil
 }
