@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/samber/lo"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -42,8 +42,9 @@ type takedown struct {
 	claim    *karpv1.NodeClaim
 	deadline time.Time // by which pods must have ended
 	says     string    // for people: what happens to the instance
-	// published and known are set for messages: since when the interruption could be known, by this process' clock.
+	// published is set for messages: since when the interruption could be known, by this process' clock.
 	published time.Time
+	deleted   bool // the NodeClaim was deleted here and now
 }
 
 // taker takes NodeClaims down. All steps can be repeated.
@@ -55,12 +56,18 @@ type taker struct {
 
 // take removes and finishes. errs has the error of each, nil where all was done.
 func (t *taker) take(ctx context.Context, downs []takedown) (errs []error) {
-	return t.each(ctx, downs, t.delete, t.bound, t.taint)
+	errs = t.remove(ctx, downs)
+	for i, err := range t.finish(ctx, downs) {
+		errs[i] = errors.Join(errs[i], err)
+	}
+	return errs
 }
 
 // remove deletes the NodeClaims. That is what has replacements bought and nodes drained, so of many it is done for all first.
 func (t *taker) remove(ctx context.Context, downs []takedown) (errs []error) {
-	return t.each(ctx, downs, t.delete)
+	errs = t.each(ctx, downs, t.delete)
+	logTakedowns(ctx, downs)
+	return errs
 }
 
 // finish bounds the grace of the pods of removed NodeClaims by the deadlines, and taints their nodes.
@@ -96,11 +103,12 @@ func (t *taker) delete(ctx context.Context, d *takedown) error {
 	if err != nil {
 		return fmt.Errorf("deleting NodeClaim %s: %w", d.claim.Name, err)
 	}
-	t.tell(ctx, d)
+	d.deleted = true
+	t.tell(d)
 	return nil
 }
 
-func (t *taker) tell(ctx context.Context, d *takedown) {
+func (t *taker) tell(d *takedown) {
 	if !d.published.IsZero() {
 		reactionSeconds.Observe(max(t.clock.Since(d.published), 0).Seconds(), map[string]string{labelKind: string(d.kind)})
 	}
@@ -110,9 +118,34 @@ func (t *taker) tell(ctx context.Context, d *takedown) {
 		coremetrics.CapacityTypeLabel: d.claim.Labels[karpv1.CapacityTypeLabelKey], coremetrics.ConsolidationPolicyLabel: "",
 		coremetrics.TerminationModeLabel: coremetrics.TerminationModeEventual,
 	})
-	log.FromContext(ctx).Info("deleted a NodeClaim whose instance is interrupted", "NodeClaim", klog.KObj(d.claim), "Node", klog.KRef("", d.claim.Status.NodeName),
-		"instance", d.claim.Status.ProviderID, "kind", d.kind, "source", d.source, "deadline", d.deadline.UTC().Format(time.RFC3339))
 	publish(t.recorder, d.claim, corev1.EventTypeWarning, reasonOf(d.kind), d.says)
+}
+
+// loggedAtOnce is how many NodeClaims one line of the log names: few enough for the 16 KiB at which container runtimes break lines.
+const loggedAtOnce = 25
+
+// interrupted is what the log says of a NodeClaim that was deleted.
+type interrupted struct {
+	NodeClaim string `json:"nodeClaim"`
+	Node      string `json:"node,omitempty"`
+	Instance  string `json:"instance"`
+	Kind      kind   `json:"kind"`
+	Source    source `json:"source"`
+	Deadline  string `json:"deadline"`
+}
+
+// logTakedowns names every NodeClaim that was deleted. Lines name several, since Karpenter's logger writes no more than a hundred lines of
+// one text in a second, and every hundredth from there on.
+func logTakedowns(ctx context.Context, downs []takedown) {
+	done := lo.FilterMap(downs, func(d takedown, _ int) (interrupted, bool) {
+		return interrupted{
+			NodeClaim: d.claim.Name, Node: d.claim.Status.NodeName, Instance: d.claim.Status.ProviderID, Kind: d.kind, Source: d.source,
+			Deadline: d.deadline.UTC().Format(time.RFC3339),
+		}, d.deleted
+	})
+	for _, some := range lo.Chunk(done, loggedAtOnce) {
+		log.FromContext(ctx).Info("deleted NodeClaims whose instances are interrupted", "count", len(some), "interrupted", some)
+	}
 }
 
 func reasonOf(k kind) string {
