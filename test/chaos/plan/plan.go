@@ -36,6 +36,7 @@ const (
 	ClockJump  Kind = "clock-jump"    // the clock of the cloud jumps by Delay, which may be negative
 	Terminated Kind = "terminated"    // the cloud ends an instance by itself
 	Preempted  Kind = "preempted"     // the cloud announces that it takes Count preemptible instances back, and does so soon after
+	Wave       Kind = "wave"          // as Preempted, of all preemptible instances at once; with a Point the working controller is killed on the way
 	BadNews    Kind = "bad-news"      // Count messages come through the stream that say nothing, or speak of others' instances
 )
 
@@ -58,13 +59,18 @@ const (
 	ClaimLaunched    Point = "claim-launched"    // the NodeClaim's status knows its instance
 	ClaimRegistered  Point = "claim-registered"  // the Node is there and bound to its NodeClaim
 	ClaimDeleting    Point = "claim-deleting"    // the NodeClaim is being deleted
+	CommitBefore     Point = "commit-before"     // messages of the stream were handled, and the request that says so has had no effect
 )
 
-// Points are all moments.
+// Points are all moments of KillAt.
 var Points = []Point{
 	LaunchBefore, LaunchDone, LaunchUnlisted, LaunchAnswered, TerminateBefore, TerminateDone, TerminateAnswers, DuringList, DuringStart,
 	ClaimCreated, ClaimPlanned, ClaimLaunched, ClaimRegistered, ClaimDeleting,
 }
+
+// wavePoints are the moments of a Wave: nobody is killed, or somebody when the first of many NodeClaims is deleted, or when all have been
+// and the stream does not know it yet.
+var wavePoints = []Point{"", ClaimDeleting, CommitBefore}
 
 // Operations are the calls to OCI that faults of any operation fall upon: those that the controller makes for a cluster of ordinary node classes.
 var Operations = []string{
@@ -78,7 +84,7 @@ type Step struct {
 	At        time.Duration // since the plan began
 	Kind      Kind
 	Operation string        // of the faults of an operation
-	Point     Point         // of KillAt
+	Point     Point         // of KillAt, and of some Waves
 	Count     int           // so many calls or launches are hit
 	Delay     time.Duration // see the kinds; for kills, how long the controller stays away
 	Replicas  []int         // of Scale: one for each workload
@@ -142,10 +148,15 @@ func New(seed uint64, duration time.Duration) Plan {
 			continue
 		}
 		kind := kinds.next()
-		for at > time.Duration(lastKill*float64(duration)) && isKill(kind) {
+		late := at > time.Duration(lastKill*float64(duration))
+		for late && isKill(kind) {
 			kind = kinds.next()
 		}
-		p.Steps = append(p.Steps, detail(rng, Step{At: at, Kind: kind}, points, operations, long))
+		s := detail(rng, Step{At: at, Kind: kind}, points, operations, long)
+		if late {
+			s.Point = "" // of a Wave
+		}
+		p.Steps = append(p.Steps, s)
 	}
 	p.Final = replicas(rng, 2)
 	return p
@@ -157,7 +168,7 @@ func faults(long bool, controllers int) []Kind {
 		KillAt, KillAt, KillAt, CutBefore, CutAfter, CutAfter, Broken, Throttled, Slow, NoCapacity, LateNo, SlowBoot, ListLag, Kill, Preempted, BadNews,
 	}
 	if long {
-		kinds = append(kinds, KillAt, Limit, APIServer, ClockJump, Terminated, DeleteOne)
+		kinds = append(kinds, KillAt, Limit, APIServer, ClockJump, Terminated, DeleteOne, Wave, Wave)
 	}
 	if controllers > 1 {
 		kinds = append(kinds, KillLeader, KillLeader)
@@ -190,6 +201,8 @@ func detail(rng *rand.Rand, s Step, points *deck[Point], operations *deck[string
 		s.Operation, s.Count, s.Delay = operations.next(), 1+rng.IntN(2), between(rng, time.Second, slow)
 	case NoCapacity, Limit, LateNo:
 		s.Count = 1 + rng.IntN(2)
+	case Wave:
+		s.Point = wavePoints[rng.IntN(len(wavePoints))]
 	case Preempted, BadNews:
 		s.Count = 1 + rng.IntN(maxReplicas)
 	case SlowBoot, ListLag:

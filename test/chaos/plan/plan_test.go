@@ -33,10 +33,17 @@ func TestALongPlanReachesEveryKindEveryPointAndEveryOperation(t *testing.T) {
 	for _, k := range []plan.Kind{
 		plan.Scale, plan.Kill, plan.KillAt, plan.KillLeader, plan.APIServer, plan.DeleteOne, plan.CutBefore, plan.CutAfter, plan.Broken,
 		plan.Throttled, plan.Slow, plan.NoCapacity, plan.LateNo, plan.Limit, plan.SlowBoot, plan.ListLag, plan.ClockJump, plan.Terminated,
-		plan.Preempted, plan.BadNews,
+		plan.Preempted, plan.Wave, plan.BadNews,
 	} {
 		require.Positive(t, kinds[k], k)
 	}
+	waves := map[plan.Point]int{}
+	for _, s := range p.Steps {
+		if s.Kind == plan.Wave {
+			waves[s.Point]++
+		}
+	}
+	require.Len(t, waves, 3, "waves alone, with a kill on the way and with one before they are committed: %v", waves)
 	for _, point := range plan.Points {
 		require.Positive(t, points[point], point)
 	}
@@ -53,6 +60,7 @@ func TestStepsAreInOrderAndNobodyIsKilledAtTheEnd(t *testing.T) {
 		require.Less(t, p.Steps[len(p.Steps)-1].At, p.Duration)
 		for _, s := range p.Steps {
 			if s.At > 4*time.Minute {
+				require.False(t, s.Kind == plan.Wave && s.Point != "", "seed %d: %s", seed, s)
 				require.NotContains(t, kills, s.Kind, "seed %d: the last process is to live through faults", seed)
 			}
 		}
@@ -67,7 +75,7 @@ func TestAShortPlanHasNothingThatTakesLong(t *testing.T) {
 		require.Equal(t, 1, p.Controllers)
 		for _, s := range p.Steps {
 			require.LessOrEqual(t, s.Delay, 3*time.Second, "%s", s)
-			require.NotContains(t, []plan.Kind{plan.APIServer, plan.DeleteOne, plan.KillLeader, plan.Limit}, s.Kind)
+			require.NotContains(t, []plan.Kind{plan.APIServer, plan.DeleteOne, plan.KillLeader, plan.Limit, plan.Wave}, s.Kind)
 		}
 	}
 }

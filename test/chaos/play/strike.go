@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -50,6 +51,8 @@ func (r *runner) step(ctx context.Context, s plan.Step) error {
 		return r.terminateOne()
 	case plan.Preempted:
 		r.happened(s.Kind, r.preempt(s.Count))
+	case plan.Wave:
+		return r.wave(s)
 	case plan.BadNews:
 		r.happened(s.Kind, s.Count)
 		return r.badNews(s.Count)
@@ -114,6 +117,7 @@ func (r *runner) killAt(s plan.Step) error {
 		plan.TerminateAnswers: {Operation: "TerminateInstance", Kind: ocisim.Answered},
 		plan.DuringList:       {Operation: "ListInstances", Kind: ocisim.CutAfter},
 		plan.DuringStart:      {Operation: "ListShapes", Kind: ocisim.CutBefore},
+		plan.CommitBefore:     {Operation: "ConsumerCommit", Kind: ocisim.CutBefore},
 	}
 	f, isCall := around[s.Point]
 	if !isCall {
@@ -190,6 +194,22 @@ func (r *runner) preempt(most int) (n int) {
 		}
 	}
 	return n
+}
+
+// wave announces that every preemptible instance is taken back, when whoever is to be killed by it is in sight.
+func (r *runner) wave(s plan.Step) error {
+	if s.Point != "" {
+		if err := r.killAt(s); err != nil {
+			return err
+		}
+	}
+	n := r.preempt(math.MaxInt)
+	r.say("a wave of %d preemptions", n)
+	if n > 0 {
+		r.happened(s.Kind, 1)
+		r.happened(plan.Preempted, n)
+	}
+	return nil
 }
 
 // badNews puts messages into the stream that nothing must come of: of every second one nothing can be read, the others announce that a
