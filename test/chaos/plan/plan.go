@@ -36,7 +36,7 @@ const (
 	ClockJump  Kind = "clock-jump"    // the clock of the cloud jumps by Delay, which may be negative
 	Terminated Kind = "terminated"    // the cloud ends an instance by itself
 	Preempted  Kind = "preempted"     // the cloud announces that it takes Count preemptible instances back, and does so soon after
-	Wave       Kind = "wave"          // as Preempted, of all preemptible instances at once; with a Point the working controller is killed on the way
+	Wave       Kind = "wave"          // as Preempted, of all preemptible instances, once Count run; with a Point the controller is killed on the way
 	BadNews    Kind = "bad-news"      // Count messages come through the stream that say nothing, or speak of others' instances
 )
 
@@ -202,7 +202,7 @@ func detail(rng *rand.Rand, s Step, points *deck[Point], operations *deck[string
 	case NoCapacity, Limit, LateNo:
 		s.Count = 1 + rng.IntN(2)
 	case Wave:
-		s.Point = wavePoints[rng.IntN(len(wavePoints))]
+		s.Point, s.Count = wavePoints[rng.IntN(len(wavePoints))], 3+rng.IntN(3)
 	case Preempted, BadNews:
 		s.Count = 1 + rng.IntN(maxReplicas)
 	case SlowBoot, ListLag:

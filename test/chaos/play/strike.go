@@ -52,7 +52,7 @@ func (r *runner) step(ctx context.Context, s plan.Step) error {
 	case plan.Preempted:
 		r.happened(s.Kind, r.preempt(s.Count))
 	case plan.Wave:
-		return r.wave(s)
+		r.wave(s)
 	case plan.BadNews:
 		r.happened(s.Kind, s.Count)
 		return r.badNews(s.Count)
@@ -196,20 +196,22 @@ func (r *runner) preempt(most int) (n int) {
 	return n
 }
 
-// wave announces that every preemptible instance is taken back, when whoever is to be killed by it is in sight.
-func (r *runner) wave(s plan.Step) error {
-	if s.Point != "" {
-		if err := r.killAt(s); err != nil {
-			return err
+// wave waits until enough preemptible instances run, and announces that all of them are taken back. Whoever is killed by it, is so on the way.
+func (r *runner) wave(s plan.Step) {
+	r.witness.armWave(s.Count, func() {
+		if s.Point != "" {
+			if err := r.killAt(s); err != nil {
+				r.say("%s: %s", s, err)
+				return
+			}
 		}
-	}
-	n := r.preempt(math.MaxInt)
-	r.say("a wave of %d preemptions", n)
-	if n > 0 {
-		r.happened(s.Kind, 1)
-		r.happened(plan.Preempted, n)
-	}
-	return nil
+		n := r.preempt(math.MaxInt)
+		r.say("a wave of %d preemptions", n)
+		if n > 0 {
+			r.happened(s.Kind, 1)
+			r.happened(plan.Preempted, n)
+		}
+	})
 }
 
 // badNews puts messages into the stream that nothing must come of: of every second one nothing can be read, the others announce that a

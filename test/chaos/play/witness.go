@@ -29,10 +29,21 @@ type witness struct {
 	launched int // instances of this cluster so far
 	reached  map[plan.Point]map[types.UID]bool
 	armed    map[plan.Point][]func()
+	spot     map[string]bool // preemptible instances of this cluster that run
+	waves    []wave
+}
+
+// wave is something that is done as soon as so many preemptible instances run.
+type wave struct {
+	least int
+	do    func()
 }
 
 func newWitness(clusterID string) *witness {
-	w := &witness{clusterID: clusterID, alive: map[string]map[string]bool{}, foreign: map[string]string{}, reached: map[plan.Point]map[types.UID]bool{}, armed: map[plan.Point][]func(){}}
+	w := &witness{
+		clusterID: clusterID, alive: map[string]map[string]bool{}, foreign: map[string]string{}, reached: map[plan.Point]map[types.UID]bool{},
+		armed: map[plan.Point][]func(){}, spot: map[string]bool{},
+	}
 	for point := range claimPoints {
 		w.reached[point] = map[types.UID]bool{}
 	}
@@ -55,7 +66,31 @@ var ending = []string{"TERMINATING", "TERMINATED"}
 func (w *witness) watchInstances(ctx context.Context, sim *ocisim.Simulator) {
 	for e := range sim.Watch(ctx) {
 		w.seeInstance(e)
+		for _, do := range w.dueWaves() {
+			do()
+		}
 	}
+}
+
+// dueWaves are those that enough preemptible instances run for; each comes once.
+func (w *witness) dueWaves() (due []func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waves = slices.DeleteFunc(w.waves, func(of wave) bool {
+		if len(w.spot) < of.least {
+			return false
+		}
+		due = append(due, of.do)
+		return true
+	})
+	return due
+}
+
+// armWave has something done once when so many preemptible instances run, at the next change of any.
+func (w *witness) armWave(least int, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waves = append(w.waves, wave{least: least, do: do})
 }
 
 func (w *witness) seeInstance(e ocisim.InstanceEvent) {
@@ -70,6 +105,11 @@ func (w *witness) seeInstance(e ocisim.InstanceEvent) {
 	}
 	if i.FreeformTags[v1alpha1.TagClusterID] != w.clusterID {
 		return
+	}
+	if i.Preemptible && i.State == "RUNNING" {
+		w.spot[i.ID] = true
+	} else {
+		delete(w.spot, i.ID)
 	}
 	name, uid, _ := strings.Cut(i.FreeformTags[v1alpha1.TagNodeClaim], "/")
 	of := w.alive[uid]
@@ -114,7 +154,7 @@ func (w *witness) arm(point plan.Point, do func()) {
 func (w *witness) disarm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.armed = map[plan.Point][]func(){}
+	w.armed, w.waves = map[plan.Point][]func(){}, nil
 }
 
 // watchClaims follows the NodeClaims until ctx ends. again is called before each new attempt after the API server went away.

@@ -65,3 +65,30 @@ func TestWhatIsArmedHappensOnceForTheNextNodeClaimThatReachesThePoint(t *testing
 	w.seeClaim(claim("newer", "i2"))
 	require.Equal(t, 1, n)
 }
+
+func TestAWaveComesOnceWhenEnoughPreemptibleInstancesRun(t *testing.T) {
+	w := newWitness("ours")
+	n := 0
+	see := func(id, claim, state string, preemptible bool) {
+		e := event(id, claim, state, "PROVISIONING")
+		e.Instance.Preemptible = preemptible
+		w.seeInstance(e)
+		for _, do := range w.dueWaves() {
+			do()
+		}
+	}
+	w.armWave(2, func() { n++ })
+	see("i1", "a/1", "RUNNING", true)
+	see("i2", "b/2", "RUNNING", false)
+	see("i3", "c/3", "PROVISIONING", true)
+	see("i1", "a/1", "TERMINATING", true)
+	see("i3", "c/3", "RUNNING", true)
+	require.Zero(t, n, "one is on-demand, one has ended")
+	see("i4", "d/4", "RUNNING", true)
+	see("i5", "e/5", "RUNNING", true)
+	require.Equal(t, 1, n)
+	w.armWave(1, func() { n++ })
+	w.disarm()
+	see("i6", "f/6", "RUNNING", true)
+	require.Equal(t, 1, n)
+}
