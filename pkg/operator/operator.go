@@ -6,16 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/awslabs/operatorpkg/controller"
 	"github.com/awslabs/operatorpkg/status"
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -54,8 +49,6 @@ import (
 )
 
 const (
-	// startMargin is how much longer than its first reads' setting the whole start may take.
-	startMargin = time.Minute
 	// shapesEvery and clusterEvery: Oracle ships shapes a few times a year, and a control plane upgrade takes many minutes.
 	shapesEvery  = 6 * time.Hour
 	clusterEvery = 10 * time.Minute
@@ -183,32 +176,6 @@ func replaceMetric(metric prometheus.Collector) error {
 	return crmetrics.Registry.Register(metric)
 }
 
-// firstReads proves credentials, network and the rights to read before anything else happens. What may go away by itself is tried again
-// within the limit.
-func (o *Operator) firstReads(ctx context.Context, limit time.Duration) error {
-	if err := refresh.First(ctx, o.Clock, limit, "cluster", o.Cluster.Refresh); err != nil {
-		return startError(err, "read clusters", "--cluster-id")
-	}
-	if err := refresh.First(ctx, o.Clock, limit, "shapes", o.Shapes.Refresh); err != nil {
-		return startError(err, "inspect instances and compartments", "--compartment-id")
-	}
-	return nil
-}
-
-// startError adds to a failed first read what a person can do about it.
-func startError(err error, right, flagName string) error {
-	switch oci.ClassOf(err) {
-	case oci.ClassTransient:
-		return fmt.Errorf("OCI can not be reached; check the network, --oci-region and --oci-endpoint: %w", err)
-	case oci.ClassNotAuthorized:
-		return fmt.Errorf("OCI refuses the controller's credentials; check --oci-auth: %w", err)
-	case oci.ClassNotFound:
-		return fmt.Errorf("check %s and that the controller's policy allows to %s: %w", flagName, right, err)
-	default:
-		return err
-	}
-}
-
 func (o *Operator) makeProviders(opts *options.Options) error {
 	prices, err := pricing.NewProvider(opts.Prices.Settings)
 	if err != nil {
@@ -292,38 +259,4 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 // refresher is the controller of a task whose runs tell whether the process is alive.
 func (o *Operator) refresher(task refresh.Task) *refresh.Controller {
 	return refresh.NewController(o.loops.watch(task))
-}
-
-// discover finds on the cluster what nodes are given, where the options do not say.
-func discover(ctx context.Context, core *coreoperator.Operator, opts *options.Options) (cluster.Overrides, error) {
-	ca, err := caBundle(core.GetConfig())
-	if err != nil {
-		return cluster.Overrides{}, err
-	}
-	dns := opts.ClusterDNSIP
-	if dns == "" {
-		service, err := core.KubernetesInterface.CoreV1().Services(metav1.NamespaceSystem).Get(ctx, "kube-dns", metav1.GetOptions{})
-		switch {
-		case err == nil && service.Spec.ClusterIP != corev1.ClusterIPNone:
-			dns = service.Spec.ClusterIP
-		case err != nil && !apierrors.IsNotFound(err):
-			return cluster.Overrides{}, fmt.Errorf("reading the service kube-system/kube-dns (or set --cluster-dns-ip): %w", err)
-		}
-	}
-	return cluster.Overrides{Endpoint: opts.ClusterEndpoint, DNSIP: dns, CABundle: ca}, nil
-}
-
-// caBundle is what nodes check the API server's certificate against: the same that the controller does.
-func caBundle(config *rest.Config) ([]byte, error) {
-	if len(config.CAData) > 0 {
-		return config.CAData, nil
-	}
-	if config.CAFile == "" {
-		return nil, errors.New("the kubeconfig names no certificate authority, so nodes could not trust the API server")
-	}
-	ca, err := os.ReadFile(config.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading the API server's certificate authority: %w", err)
-	}
-	return ca, nil
 }
