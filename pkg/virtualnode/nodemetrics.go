@@ -4,21 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/awslabs/operatorpkg/controller"
 	opmetrics "github.com/awslabs/operatorpkg/metrics"
 	"github.com/awslabs/operatorpkg/reconciler"
 	"github.com/awslabs/operatorpkg/singleton"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/samber/lo"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	controllerruntime "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsnode "sigs.k8s.io/karpenter/pkg/controllers/metrics/node"
 	"sigs.k8s.io/karpenter/pkg/controllers/state"
+	"sigs.k8s.io/karpenter/pkg/metrics"
 	"sigs.k8s.io/karpenter/pkg/utils/resources"
 )
 
@@ -35,17 +38,15 @@ const (
 	metricManaged   = "managed"
 )
 
-// nodeMetrics stands in for core's controller of node metrics and sets the same series, with two differences. The cluster's utilization
-// speaks of nodes that are machines: core's denominator holds the made-up room of virtual nodes. And nothing but the series is kept from one
-// round to the next: core keeps, and builds anew every five seconds, a map of some forty labels for each of some twenty series of each node,
-// which is most of the controller's memory on a large cluster.
+// nodeMetrics stands in for core's controller of node metrics and gives the same series, with two differences. The cluster's utilization
+// speaks of nodes that are machines: core's denominator holds the made-up room of virtual nodes. And little is kept of each series, where
+// core keeps all its labels twice and builds them anew every five seconds, which is most of the controller's memory on a large cluster.
 type nodeMetrics struct {
-	name    string
-	filter  *Filter
-	cluster *state.Cluster
-	// wellKnown are the labels of nodes by the names that metrics give them.
-	wellKnown map[string]string
-	known     map[string]*nodeSeries // by node
+	name      string
+	filter    *Filter
+	cluster   *state.Cluster
+	collector *nodeCollector
+	types     map[corev1.ResourceName]*dto.LabelPair // labels of resources' types
 }
 
 // nodeGauge is one of core's metrics of a node's resources.
@@ -65,31 +66,52 @@ var nodeGauges = []nodeGauge{
 	{func() opmetrics.GaugeMetric { return metricsnode.Allocatable }, func(n *state.StateNode) corev1.ResourceList { return n.Node.Status.Allocatable }},
 }
 
-// WrapNodeMetrics returns core's controllers with the one of node metrics swapped. It returns ErrNoNodeMetrics when there is not exactly one
-// to swap.
+// WrapNodeMetrics returns core's controllers with the one of node metrics swapped, whose metrics are taken over in controller-runtime's
+// registry. It returns ErrNoNodeMetrics when there is not exactly one to swap.
 func WrapNodeMetrics(cs []controller.Controller, f *Filter, cluster *state.Cluster) ([]controller.Controller, error) {
-	swapped := 0
+	cores := lo.FilterMap(cs, func(c controller.Controller, _ int) (*metricsnode.Controller, bool) {
+		core, is := c.(*metricsnode.Controller)
+		return core, is
+	})
+	if len(cores) != 1 {
+		return nil, fmt.Errorf("%w: found %d", ErrNoNodeMetrics, len(cores))
+	}
+	c := &nodeMetrics{
+		name: cores[0].Name(), filter: f, cluster: cluster, collector: newNodeCollector(f.clock), types: map[corev1.ResourceName]*dto.LabelPair{},
+	}
 	out := slices.Clone(cs)
-	for i, c := range out {
-		if core, ok := c.(*metricsnode.Controller); ok {
-			out[i] = newNodeMetrics(core.Name(), f, cluster)
-			swapped++
-		}
-	}
-	if swapped != 1 {
-		return nil, fmt.Errorf("%w: found %d", ErrNoNodeMetrics, swapped)
-	}
-	return out, nil
+	out[slices.Index(cs, controller.Controller(cores[0]))] = c
+	return out, c.collector.takeOver(crmetrics.Registry)
 }
 
-func newNodeMetrics(name string, f *Filter, cluster *state.Cluster) *nodeMetrics {
-	c := &nodeMetrics{name: name, filter: f, cluster: cluster, wellKnown: map[string]string{}, known: map[string]*nodeSeries{}}
-	for label := range karpv1.WellKnownLabels {
-		if _, short, prefixed := strings.Cut(label, "/"); prefixed && !strings.Contains(short, "/") {
-			c.wellKnown[label] = metricName(short)
+// takeOver registers the collector in the place of core's gauges.
+func (c *nodeCollector) takeOver(registry prometheus.Registerer) error {
+	take := func(gauge opmetrics.GaugeMetric) (*prometheus.Desc, error) {
+		vector, is := gauge.(prometheus.Collector)
+		if !is {
+			return nil, fmt.Errorf("a metric of nodes is a %T, which is no Prometheus collector", gauge)
 		}
+		registry.Unregister(vector)
+		descriptions := make(chan *prometheus.Desc, 1)
+		vector.Describe(descriptions)
+		return <-descriptions, nil
 	}
-	return c
+	c.gauges = nil
+	for _, g := range nodeGauges {
+		desc, err := take(g.metric())
+		if err != nil {
+			return err
+		}
+		c.gauges = append(c.gauges, desc)
+	}
+	var err error
+	if c.lifetime, err = take(metricsnode.Lifetime); err != nil {
+		return err
+	}
+	if err := registry.Register(c); err != nil {
+		return fmt.Errorf("registering the metrics of nodes: %w", err)
+	}
+	return nil
 }
 
 // Name is that of the controller it stands in for.
@@ -102,28 +124,42 @@ func (c *nodeMetrics) Register(_ context.Context, m manager.Manager) error {
 		Complete(singleton.AsReconciler(c))
 }
 
-// Reconcile sets the series of every node, and removes those of nodes that are gone. It reads core's state in place, since a copy of the
-// whole cluster every few seconds is slow and large, and writes the series when it has let go of it.
+// Reconcile reads the series of every node. It reads core's state in place, since a copy of the whole cluster every few seconds is slow and
+// large.
 func (c *nodeMetrics) Reconcile(context.Context) (reconciler.Result, error) {
 	use := newUtilization()
-	now := map[string]*nodeSeries{}
+	before := *c.collector.nodes.Load()
+	now := make(map[string]*nodeSeries, len(before))
 	for n := range c.cluster.Nodes() {
 		if n.Node != nil {
 			use.add(n, c.filter.config.IsVirtual(n.Node))
-			now[n.Node.Name] = c.read(n)
+			now[n.Node.Name] = c.read(n, before[n.Node.Name])
 		}
 	}
-	for name, series := range c.known {
-		if now[name] == nil || !maps.Equal(series.labels, now[name].labels) {
-			series.forget()
-			delete(c.known, name)
-		}
-	}
-	for name, series := range now {
-		series.write(c.known[name])
-		metricsnode.Lifetime.Set(c.filter.clock.Since(series.created).Seconds(), series.labels)
-	}
-	c.known = now
+	c.collector.nodes.Store(&now)
 	use.set()
 	return reconciler.Result{RequeueAfter: nodeMetricsInterval}, nil
+}
+
+// read takes a node's figures. before is what was read the last time; nil when nothing was.
+func (c *nodeMetrics) read(n *state.StateNode, before *nodeSeries) *nodeSeries {
+	s := &nodeSeries{labels: c.collector.labels(n, before), created: n.Node.CreationTimestamp.Time}
+	if before != nil {
+		s.values = make([]nodeValue, 0, len(before.values))
+	}
+	for i, gauge := range nodeGauges {
+		for name, quantity := range gauge.of(n) {
+			s.values = append(s.values, nodeValue{i, c.typeLabel(name), metricValue(name, quantity)})
+		}
+	}
+	return s
+}
+
+func (c *nodeMetrics) typeLabel(name corev1.ResourceName) *dto.LabelPair {
+	label, is := c.types[name]
+	if !is {
+		label = &dto.LabelPair{Name: ptr.To(metrics.ResourceTypeLabel), Value: ptr.To(metricName(name))}
+		c.types[name] = label
+	}
+	return label
 }
