@@ -42,7 +42,9 @@ var overview = board{
 			{title: "Longest wait of a skipped pod", unit: "s", targets: one(`max(karpenter_oke_virtual_node_oldest_skipped_pod_age_seconds)`, "")},
 			{title: "Decisions", about: "By layer and by the rule that decided.", targets: one(`sum by (layer, rule) (rate(karpenter_oke_virtual_node_decisions_total[$__rate_interval]))`, "{{layer}}: {{rule}}")},
 			{title: "Overflow", about: "Pods that Karpenter took over from virtual nodes.", targets: one(`sum by (reason) (rate(karpenter_oke_virtual_node_overflow_total[$__rate_interval]))`, "{{reason}}")},
-			{title: "Pods held back", about: "Pods that did not run on nodes bought for them.", targets: one(`sum by (reason) (karpenter_oke_breaker_held_pods)`, "{{reason}}")},
+			{title: "Pods held back", about: "Pods that did not run on nodes bought for them, and how often buying for one backed off.", targets: []target{
+				{`sum by (reason) (karpenter_oke_breaker_held_pods)`, "{{reason}}"}, {`sum(karpenter_oke_breaker_trips_total) or vector(0)`, "backed off, in all"},
+			}},
 		}},
 	},
 }
@@ -79,6 +81,24 @@ var capacity = board{
 			{title: "Cluster utilisation", unit: "percent", about: "Without virtual nodes.", targets: one(`max by (resource_type) (karpenter_cluster_utilization_percent{resource_type=~"cpu|memory"})`, "{{resource_type}}")},
 			{title: "Smaller than modelled", unit: "bytes", about: "Memory that nodes of a shape give less than the model says; it is learned and used from then on.",
 				targets: one(`max by (shape) (karpenter_oke_learned_capacity_memory_shortfall_bytes) or max(karpenter_oke_learned_capacity_entries)`, "{{shape}}")},
+			{title: "Capacity reservations", width: 12, about: "Of the reservations that node classes select: what they hold, and what of it is free.", targets: []target{
+				{`sum by (reservation) (max by (reservation, slot) (karpenter_oke_capacity_reservation_reserved))`, "{{reservation}}"},
+				{`sum by (reservation) (max by (reservation, slot) (karpenter_oke_capacity_reservation_free))`, "{{reservation}} free"},
+			}},
+			{title: "Sizes corrected", width: 12, about: "Nodes that turned out smaller than was believed of their type, in all.",
+				targets: one(`sum(karpenter_oke_learned_capacity_corrections_total) or vector(0)`, "")},
+		}},
+		{"Nodes that fail", []panel{
+			{title: "Did not register", about: "NodeClaims given up because their instance did not become a node, in all.",
+				targets: one(`sum by (nodeclass) (karpenter_oke_registration_failures_total) or on () vector(0)`, "{{nodeclass}}")},
+			{title: "Classes that launch nothing", about: "1 while nothing, or one try at most, is launched from a class because its nodes do not register.",
+				targets: one(`max by (nodeclass) (karpenter_oke_registration_stopped)`, "{{nodeclass}}")},
+			{title: "Images gone back from", about: "Because their nodes did not register.", targets: one(`max by (nodeclass) (karpenter_oke_registration_held_images)`, "{{nodeclass}}")},
+			{title: "Reboots", about: "Asked for to repair a node in place, by what OCI answered; in all.",
+				targets: one(`sum by (kind, outcome) (karpenter_oke_instance_reboot_requests_total) or on () vector(0)`, "{{kind}} {{outcome}}")},
+			{title: "Replaced by repair", about: "Nodes given up for a condition of theirs, in all.",
+				targets: one(`sum by (condition) (karpenter_nodeclaims_unhealthy_disrupted_total) or on () vector(0)`, "{{condition}}")},
+			{title: "Given up", about: "NodeClaims that were taken back, by why; in all.", targets: one(`sum by (reason) (karpenter_nodeclaims_disrupted_total) or on () vector(0)`, "{{reason}}")},
 		}},
 		{"Images", []panel{
 			{title: "Instances by image", kind: stacked, width: 12, about: "other: to be replaced by drift.", targets: one(`sum by (nodeclass, image) (karpenter_oke_nodeclass_instances)`, "{{nodeclass}} {{image}}")},

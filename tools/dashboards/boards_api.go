@@ -39,6 +39,11 @@ var ociAPI = board{
 		{"What the controller knows", []panel{
 			{title: "Age of the list of instances", unit: "s", targets: one(`max(karpenter_oke_inventory_age_seconds)`, "")},
 			{title: "Reads of the price list", targets: one(`sum by (outcome) (karpenter_oke_pricing_refreshes_total)`, "{{outcome}}")},
+			{title: "Prices", about: "Edition in use, 1 is the one that the controller came with; parts that keep an old price because the price list is not to be believed.", targets: []target{
+				{`max(karpenter_oke_pricing_generation)`, "edition"}, {`max(karpenter_oke_pricing_kept_parts)`, "parts kept"},
+			}},
+			{title: "Rights that OCI refuses", about: "1 while a right is missing; the runbook of KarpenterOkeRightMissing has the statements.",
+				targets: one(`max by (right) (karpenter_oke_oci_right_missing)`, "{{right}}")},
 			{title: "Age of the prices", unit: "s", targets: one(`time() - max(karpenter_oke_pricing_last_refresh_timestamp_seconds > 0)`, "")},
 			{title: "Shapes", targets: []target{
 				{`max(karpenter_oke_shape_known)`, "known"}, {`count(max by (shape) (karpenter_oke_shape_doubtful > 0)) or vector(0)`, "doubtful"},

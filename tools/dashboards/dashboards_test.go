@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,26 @@ func TestDashboardsAskForMetricsThatExist(t *testing.T) {
 					requireDocumented(t, names, b.file+": "+p.title, q.expr)
 				}
 			}
+		}
+	}
+}
+
+// A metric that nobody looks at is found by those who read the source only.
+func TestEveryMetricOfThisProjectIsOnADashboard(t *testing.T) {
+	shown := &strings.Builder{}
+	for _, b := range boards {
+		for _, r := range b.rows {
+			for _, p := range r.panels {
+				for _, q := range p.targets {
+					shown.WriteString(q.expr + "\n")
+				}
+			}
+		}
+	}
+	names := metricName.FindAllString(shown.String(), -1)
+	for name := range documented(t) {
+		if strings.HasPrefix(name, "karpenter_oke_") && !regexp.MustCompile(`_(bucket|sum|count)$`).MatchString(name) {
+			require.True(t, slices.Contains(names, name) || slices.Contains(names, name+"_bucket"), "no dashboard shows %s", name)
 		}
 	}
 }

@@ -42,6 +42,9 @@ func (r *reader) list(p *packages.Package, e ast.Expr) (labels []label, open boo
 		if calleeName(e) == "append" && len(e.Args) > 0 {
 			return r.appended(p, e)
 		}
+		if calleeName(e) == "Map" && len(e.Args) == 2 { // lo.Map: the names of explained labels
+			return r.list(p, e.Args[0])
+		}
 		if v, ok := r.values[objectOf(p, e.Fun)]; ok {
 			return r.list(v.in, v.expr)
 		}

@@ -1,5 +1,6 @@
 // Command metricsdoc writes the reference page of the controller's metrics. Names, labels and help come from the registry that the
-// controller serves; types, and what each label means, from the declarations in the source of this module and of the libraries it links.
+// controller serves; types, what each label means, and what is registered only when a controller starts, from the declarations in the source
+// of this module and of the libraries it links.
 package main
 
 import (
@@ -25,7 +26,7 @@ func page(flags *flag.FlagSet) func() (generated.Files, error) {
 }
 
 func generate() ([]byte, error) {
-	declared, err := load(".")
+	declared, err := load(".", nil)
 	if err != nil {
 		return nil, fmt.Errorf("reading declarations: %w", err)
 	}

@@ -1,10 +1,19 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/reservation"
 )
 
 func TestTheRegistryTellsNamesHelpAndLabels(t *testing.T) {
@@ -58,7 +67,7 @@ func TestAMetricThatNothingExplainsIsAnError(t *testing.T) {
 
 // The declarations of this module and of core are read, labels behind variables and functions included.
 func TestDeclarationsAreReadFromTheSource(t *testing.T) {
-	declared, err := load("../..")
+	declared, err := load("../..", nil)
 	require.NoError(t, err)
 	found := map[string]metric{}
 	for _, m := range declared {
@@ -69,10 +78,57 @@ func TestDeclarationsAreReadFromTheSource(t *testing.T) {
 	require.Equal(t, []string{"class", "shape", "zone", "capacity_type"}, namesOf(own.Labels))
 	require.NotEmpty(t, own.Labels[3].Help)
 	require.Equal(t, "gauge", found["karpenter_oke_inventory_age_seconds"].Type, "a function, registered late")
+	free := found["karpenter_oke_capacity_reservation_free"]
+	require.Equal(t, "gauge", free.Type, "described by a collector, registered late")
+	require.Equal(t, []string{"reservation", "slot"}, namesOf(free.Labels))
+	require.NotEmpty(t, free.Labels[1].Help)
 	require.Equal(t, "histogram", found["karpenter_cloudprovider_duration_seconds"].Type)
 	require.Equal(t, []string{"controller", "method", "provider"}, namesOf(found["karpenter_cloudprovider_duration_seconds"].Labels), "labels of another package")
 	require.True(t, found["karpenter_nodes_allocatable"].OpenLabels, "labels that are computed")
 	require.Equal(t, "summary", found["karpenter_pods_startup_duration_seconds"].Type)
+}
+
+// A metric of this project that is made in a way which the reader does not understand would be missing on the page.
+func TestAMetricThatCanNotBeReadIsAnError(t *testing.T) {
+	file, err := filepath.Abs("../../pkg/providers/reservation/odd.go")
+	require.NoError(t, err)
+	_, err = load("../..", map[string][]byte{file: []byte(`package reservation
+
+import "github.com/prometheus/client_golang/prometheus"
+
+func options() prometheus.GaugeOpts { return prometheus.GaugeOpts{Name: "karpenter_oke_odd"} }
+
+var (
+	named     = prometheus.NewGauge(prometheus.GaugeOpts{Name: "karpenter_oke_" + string([]byte("x"))})
+	elsewhere = prometheus.NewGauge(options())
+	other     = prometheus.NewUntypedFunc(prometheus.UntypedOpts{Name: "karpenter_oke_untyped"}, func() float64 { return 0 })
+	unsampled = prometheus.NewDesc("karpenter_oke_unsampled", "Nothing.", nil, nil)
+)
+
+func inPlace() *prometheus.Desc { return prometheus.NewDesc("karpenter_oke_in_place", "Nothing.", nil, nil) }
+`)})
+	require.Error(t, err)
+	for _, line := range []string{"odd.go:8", "odd.go:9", "odd.go:10", "odd.go:11", "odd.go:14"} {
+		require.ErrorContains(t, err, line+":")
+	}
+	require.NotContains(t, err.Error(), "/metrics.go", "what is there can be read")
+}
+
+// What the controller registers at its start, and what the operator registers with its providers, all of this project's stands on the page.
+func TestThePageHasEveryRegisteredMetricOfThisProject(t *testing.T) {
+	page, err := os.ReadFile("../../docs/reference/metrics.md")
+	require.NoError(t, err)
+	late := prometheus.NewRegistry()
+	late.MustRegister(reservation.NewProvider(nil, nil, clock.RealClock{}).Metrics(), inventory.NewProvider(nil, nil, "", clock.RealClock{}).AgeMetric())
+	for _, registry := range []any{metrics.Registry, late} {
+		all, err := describe(registry)
+		require.NoError(t, err)
+		own := lo.Filter(all, func(m metric, _ int) bool { return strings.HasPrefix(m.Name, ownPrefix) })
+		require.NotEmpty(t, own)
+		for _, m := range own {
+			require.Contains(t, string(page), "### `"+m.Name+"`\n", "run `make generate`")
+		}
+	}
 }
 
 func namesOf(labels []label) []string {

@@ -1,17 +1,25 @@
 package reservation
 
 import (
+	opmetrics "github.com/awslabs/operatorpkg/metrics"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/samber/lo"
 )
 
 // The series are those of the reservations that node classes select, and end with them.
 var (
-	metricLabels   = []string{"reservation", "slot"}
+	metricLabels = []opmetrics.Label{
+		{Name: "reservation", Help: "Display name of the capacity reservation; its OCID where it has none."},
+		{Name: "slot", Help: "Shape, size and fault domain in it, as nodes have them in the label karpenter.k8s.oracle/capacity-reservation-slot."},
+	}
 	metricReserved = prometheus.NewDesc("karpenter_oke_capacity_reservation_reserved",
-		"How many instances of a shape, size and fault domain a capacity reservation holds that an OciNodeClass selects.", metricLabels, nil)
+		"How many instances of a shape, size and fault domain a capacity reservation holds that an OciNodeClass selects.", lo.Map(metricLabels, labelName), nil)
 	metricFree = prometheus.NewDesc("karpenter_oke_capacity_reservation_free",
-		"How many instances may still be launched into a shape, size and fault domain of a capacity reservation that an OciNodeClass selects.", metricLabels, nil)
+		"How many instances may still be launched into a shape, size and fault domain of a capacity reservation that an OciNodeClass selects.",
+		lo.Map(metricLabels, labelName), nil)
 )
+
+func labelName(l opmetrics.Label, _ int) string { return l.Name }
 
 type collector struct{ provider *DefaultProvider }
 

@@ -61,6 +61,11 @@ spec:
     - freeFormTags: {role: nowhere}
 `
 
+// reservedClass selects a capacity reservation, whose places are counted from then on.
+const reservedClass = live.FlexClass + `
+  placement: {capacityReservationSelector: [{name: batch}]}
+`
+
 type shaped struct{ Name, Class, Shape, CapacityType string }
 
 // One cluster for everything: faults are brought about in an order in which none hides another.
@@ -97,6 +102,11 @@ func TestDashboardsHaveDataAndAlertsFireOnARunningController(t *testing.T) {
 
 	fault(ocisim.Fault{Kind: ocisim.ErrorAnswer, Operation: "LaunchInstance", Match: ocisim.Match{Shape: "VM.Optimized3.Flex"}, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "Authorization failed or requested resource not found."})
 	fault(ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Match: ocisim.Match{Shape: "VM.Standard.E4.Flex"}, Times: 3})
+	_, err = s.Simulator().SetReservation(ocisim.ReservationSpec{
+		Name: "batch", AvailabilityDomain: region.World().ADs[0], Shape: "VM.Standard.E5.Flex", OCPUs: 2, MemoryGB: 16, Count: 3,
+	})
+	require.NoError(t, err)
+	s.Create(reservedClass, map[string]string{"Name": "reserved", "Sizing": "Fit"})
 	s.Create(brokenClass, nil)
 	s.Create(live.FlexClass, map[string]string{"Name": "forbidden", "Sizing": "Fit"}) // which such a launch makes not ready
 	s.Create(shapePool, shaped{"forbidden", "forbidden", "VM.Optimized3.Flex", "on-demand"})
