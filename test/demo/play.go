@@ -140,6 +140,9 @@ func conclude(e *environment.Environment, dir string, play scenario) (*outcome, 
 		timings["start: "+step] = seconds
 	}
 	in := report.Input{Title: play.title, Recording: rec, Checks: play.judge(rec), Timings: timings, Figures: play.figures(rec, timings)}
+	if charts, err := filepath.Rel(e.Dir(), filepath.Join(e.RepoDir(), "charts")); err == nil {
+		in.Charts = filepath.ToSlash(charts)
+	}
 	if err := report.Write(dir, in); err != nil {
 		return nil, err
 	}

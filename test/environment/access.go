@@ -52,6 +52,9 @@ func (e *Environment) Recorder() *record.Recorder { return e.recorder }
 // Dir is where everything of this cluster is.
 func (e *Environment) Dir() string { return e.o.Dir }
 
+// RepoDir is the repository that the cluster's manifests are from.
+func (e *Environment) RepoDir() string { return e.o.RepoDir }
+
 // LogDir holds the logs of the control plane.
 func (e *Environment) LogDir() string { return filepath.Join(e.planeDir(), "logs") }
 

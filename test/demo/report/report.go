@@ -36,6 +36,8 @@ type Input struct {
 	Checks    []record.Check
 	Timings   map[string]float64 // seconds
 	Figures   []Figure
+	// Charts is the folder of the repository's charts as seen from the report, for its links to dashboards; empty for none.
+	Charts string
 }
 
 // Document is report.json.
@@ -104,6 +106,7 @@ type pageData struct {
 	Good     int
 	Duration string
 	Plots    []figurePlot
+	Boards   []dashboard
 	Phases   []phaseRow
 	Claims   []claimRow
 	Calls    int
@@ -125,7 +128,7 @@ func HTML(in Input) ([]byte, error) {
 	r := in.Recording
 	data := pageData{
 		Input: in, R: r, Style: template.CSS(pageStyle), Outcome: "FAILED", Good: len(in.Checks) - record.Failed(in.Checks),
-		Duration: length(r.Ended.Sub(r.Started)), Plots: plots(r), Calls: r.OCICallTotal(),
+		Duration: length(r.Ended.Sub(r.Started)), Plots: plots(r), Boards: dashboards, Calls: r.OCICallTotal(),
 	}
 	if in.Passed() {
 		data.Outcome = "PASSED"
