@@ -197,6 +197,9 @@ func placementDrift(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClas
 // flexDrift holds the size that was launched against the class's bounds for flexible shapes.
 func flexDrift(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass) *drift {
 	flex := nodeClass.Spec.Flex
+	if nodeClaim.Labels[v1alpha1.LabelInstanceExtendedMemory] == "true" && !nodeClass.ExtendedMemory() {
+		return &drift{reason: DriftReasonFlex, was: "extended memory", now: "none"}
+	}
 	ocpus, errOCPUs := strconv.ParseFloat(nodeClaim.Annotations[v1alpha1.AnnotationInstanceOCPUs], 64)
 	memoryGB, errMemory := strconv.ParseFloat(nodeClaim.Annotations[v1alpha1.AnnotationInstanceMemoryGB], 64)
 	if flex == nil || errOCPUs != nil || errMemory != nil || ocpus <= 0 || nodeClaim.Labels[v1alpha1.LabelIsFlexible] != "true" {

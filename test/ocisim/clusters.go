@@ -14,20 +14,21 @@ import (
 
 // ClusterState is what can be changed about the cluster's record.
 type ClusterState struct {
-	KubernetesVersion string `json:"kubernetesVersion"`
-	LifecycleState    string `json:"lifecycleState"` // ACTIVE, UPDATING, ...
-	Type              string `json:"type"`           // ENHANCED_CLUSTER or BASIC_CLUSTER
-	CNI               string `json:"cni"`            // CNINative or CNIFlannel
-	PodsCIDR          string `json:"podsCidr"`
-	ServicesCIDR      string `json:"servicesCidr"`
-	PrivateEndpoint   string `json:"privateEndpoint"`          // 10.0.0.14:6443
-	PublicEndpoint    string `json:"publicEndpoint,omitempty"` // empty for a private cluster
+	KubernetesVersion string   `json:"kubernetesVersion"`
+	LifecycleState    string   `json:"lifecycleState"` // ACTIVE, UPDATING, ...
+	Type              string   `json:"type"`           // ENHANCED_CLUSTER or BASIC_CLUSTER
+	CNI               string   `json:"cni"`            // CNINative or CNIFlannel
+	IPFamilies        []string `json:"ipFamilies"`     // IPv4, IPv6 or both, in their order
+	PodsCIDR          string   `json:"podsCidr"`
+	ServicesCIDR      string   `json:"servicesCidr"`
+	PrivateEndpoint   string   `json:"privateEndpoint"`          // 10.0.0.14:6443
+	PublicEndpoint    string   `json:"publicEndpoint,omitempty"` // empty for a private cluster
 	created           time.Time
 }
 
 func (st *state) addCluster(o Options, _ World, now time.Time) {
 	st.oke = ClusterState{KubernetesVersion: o.KubernetesVersion, LifecycleState: string(containerengine.ClusterLifecycleStateActive),
-		Type: string(containerengine.ClusterTypeEnhancedCluster), CNI: o.CNI, PodsCIDR: "10.244.0.0/16", ServicesCIDR: "10.96.0.0/16",
+		Type: string(containerengine.ClusterTypeEnhancedCluster), CNI: o.CNI, IPFamilies: slices.Clone(o.IPFamilies), PodsCIDR: "10.244.0.0/16", ServicesCIDR: "10.96.0.0/16",
 		PrivateEndpoint: o.PrivateEndpoint, created: now}
 	for _, name := range []string{"CoreDNS", "KubeProxy", "OciVcnIpNative"} {
 		if name == "OciVcnIpNative" && o.CNI != CNINative {
@@ -73,7 +74,9 @@ func (s *Simulator) cluster() containerengine.Cluster {
 	return containerengine.Cluster{Id: lo.ToPtr(w.ClusterID), Name: lo.ToPtr(w.ClusterName), CompartmentId: lo.ToPtr(w.CompartmentID), VcnId: lo.ToPtr(w.VCNID),
 		EndpointConfig: &containerengine.ClusterEndpointConfig{SubnetId: lo.ToPtr(w.EndpointSubnetID), IsPublicIpEnabled: lo.ToPtr(o.PublicEndpoint != "")},
 		Options: &containerengine.ClusterCreateOptions{KubernetesNetworkConfig: &containerengine.KubernetesNetworkConfig{PodsCidr: lo.ToPtr(o.PodsCIDR), ServicesCidr: lo.ToPtr(o.ServicesCIDR)},
-			IpFamilies: []containerengine.ClusterCreateOptionsIpFamiliesEnum{containerengine.ClusterCreateOptionsIpFamiliesIpv4}},
+			IpFamilies: lo.Map(o.IPFamilies, func(f string, _ int) containerengine.ClusterCreateOptionsIpFamiliesEnum {
+				return containerengine.ClusterCreateOptionsIpFamiliesEnum(f)
+			})},
 		KubernetesVersion: lo.ToPtr(o.KubernetesVersion), LifecycleState: containerengine.ClusterLifecycleStateEnum(o.LifecycleState),
 		Endpoints: &containerengine.ClusterEndpoints{PrivateEndpoint: lo.ToPtr(o.PrivateEndpoint), PublicEndpoint: lo.EmptyableToPtr(o.PublicEndpoint),
 			Kubernetes: lo.ToPtr(lo.CoalesceOrEmpty(o.PublicEndpoint, o.PrivateEndpoint))},

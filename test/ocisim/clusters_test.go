@@ -23,11 +23,17 @@ func TestAComputeClusterTakesInstancesOfItsAD(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, r.world.ADs[1], *got.AvailabilityDomain)
 
-	inside := func(d *core.LaunchInstanceDetails) { d.ComputeClusterId = &id }
+	inside := func(d *core.LaunchInstanceDetails) {
+		d.ComputeClusterId, d.Shape, d.ShapeConfig = &id, lo.ToPtr("BM.Optimized3.36"), nil
+	}
 	_, err = r.launch(inside)
 	requireError(t, err, 400, "InvalidParameter", "not in availability domain")
 	i := r.mustLaunch(inside, func(d *core.LaunchInstanceDetails) { d.AvailabilityDomain = &r.world.ADs[1] })
 	r.mustLaunch()
+	_, err = r.launch(func(d *core.LaunchInstanceDetails) {
+		d.ComputeClusterId, d.AvailabilityDomain = &id, &r.world.ADs[1]
+	})
+	requireError(t, err, 400, "InvalidParameter", "VM.Standard.E5.Flex has no RDMA network")
 	members := r.list(func(q *core.ListInstancesRequest) { q.ComputeClusterId = &id })
 	require.Len(t, members, 1)
 	require.Equal(t, *i.Id, *members[0].Id)

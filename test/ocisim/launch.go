@@ -15,6 +15,7 @@ type instance struct {
 	imageName        string
 	dataDevices      []string
 	smtOff           bool // one thread a core
+	asked            core.LaunchInstanceDetails
 	model            core.Instance
 	shape            core.Shape
 	size             size
@@ -161,7 +162,7 @@ func (s *Simulator) create(p *launchPlan, fd string, effects launchEffects, now 
 	}
 	i := &instance{shape: p.shape, size: p.size, created: now, listedFrom: now.Add(max(s.options.ListLag, effects.listLag)), bootVolumeGB: p.bootVolumeGB,
 		bootVolumeVPUs: p.bootVolumeVPUs, subnetID: *p.vnic.subnet.model.Id, nsgIDs: p.vnic.details.NsgIds, preserveData: true, imageName: lo.FromPtr(p.image.DisplayName), dataDevices: p.devices, smtOff: smtOff(p.platform),
-		computeClusterID: lo.FromPtr(d.ComputeClusterId)}
+		computeClusterID: lo.FromPtr(d.ComputeClusterId), asked: d}
 	i.model = core.Instance{AvailabilityDomain: d.AvailabilityDomain, CompartmentId: d.CompartmentId, Id: lo.ToPtr(id), DisplayName: lo.ToPtr(name),
 		LifecycleState: core.InstanceLifecycleStateProvisioning, Region: lo.ToPtr(regionInIDs(s.world.Region)), Shape: d.Shape, TimeCreated: stamp(now),
 		CapacityReservationId: lo.EmptyableToPtr(lo.FromPtr(d.CapacityReservationId)), ClusterPlacementGroupId: d.ClusterPlacementGroupId,

@@ -19,6 +19,7 @@ type launchPlan struct {
 	image          core.Image
 	bootVolumeGB   int64
 	bootVolumeVPUs int64
+	bootVolumeKey  string // OCID; empty for Oracle's
 	vnic           vnicRequest
 	volumes        []core.LaunchCreateVolumeFromAttributes
 	devices        []string // device paths of the volumes, in the same order
@@ -79,6 +80,9 @@ func (s *Simulator) checkPlacement(p *launchPlan) error {
 		if *cluster.AvailabilityDomain != *d.AvailabilityDomain {
 			return invalid("compute cluster %s is not in availability domain %s", id, *d.AvailabilityDomain)
 		}
+		if shape, listed := s.shape(*d.Shape); listed && lo.FromPtr(shape.RdmaPorts) == 0 {
+			return invalid("Shape %s has no RDMA network and is not supported in a compute cluster", *d.Shape)
+		}
 	}
 	return nil
 }
@@ -122,6 +126,10 @@ func (s *Simulator) checkSource(p *launchPlan) error {
 		if vpus < bootVPUsStep || vpus > maxVPUsPerGB || vpus%bootVPUsStep != 0 {
 			return invalid("bootVolumeVpusPerGB %d is not a multiple of 10 within 10..120", vpus)
 		}
+		p.bootVolumeKey = lo.FromPtr(source.KmsKeyId)
+		if err := s.checkKey(p.bootVolumeKey); err != nil {
+			return err
+		}
 	case nil:
 	default:
 		return invalid("sourceDetails.sourceType must be image in this simulator")
@@ -148,6 +156,10 @@ func (s *Simulator) checkCapacityType(p *launchPlan) error {
 		return invalid("Shape %s does not support preemptible instances", *p.shape.Shape)
 	case p.spot && burst:
 		return invalid("Preemptible instances cannot be burstable")
+	case p.spot && extended(p.shape, p.size):
+		return invalid("Preemptible instances cannot have extended memory")
+	case burst && extended(p.shape, p.size):
+		return invalid("Burstable instances cannot have extended memory")
 	case p.spot && reservationID != "":
 		return invalid("Preemptible instances cannot use a capacity reservation")
 	}
@@ -225,6 +237,9 @@ func (s *Simulator) checkDataVolumes(p *launchPlan) error {
 		}
 		if gb := lo.FromPtr(v.SizeInGBs); gb < minBootVolumeGB || gb > maxBootVolumeGB {
 			return invalid("sizeInGBs %d is not within %d..%d", gb, minBootVolumeGB, maxBootVolumeGB)
+		}
+		if err := s.checkKey(lo.FromPtr(v.KmsKeyId)); err != nil {
+			return err
 		}
 		p.volumes = append(p.volumes, v)
 		p.devices = append(p.devices, lo.FromPtr(wanted.GetDevice()))

@@ -15,13 +15,17 @@ type subnet struct {
 	model  core.Subnet
 	prefix netip.Prefix
 	used   map[netip.Addr]bool
-	cursor netip.Addr // the next address to try; going round keeps a freed address out of use for long
+	v6     netip.Prefix // not valid for a subnet without IPv6
+	last6  netip.Addr   // the IPv6 address handed out last; they are not used again
+	cursor netip.Addr   // the next address to try; going round keeps a freed address out of use for long
 }
 
 // SubnetSpec describes a subnet to add to the simulated VCN.
 type SubnetSpec struct {
-	Name               string `json:"name"`
-	CIDR               string `json:"cidr"`                         // inside 10.0.0.0/16
+	Name string `json:"name"`
+	CIDR string `json:"cidr"` // inside 10.0.0.0/16
+	// IPv6CIDR is the subnet's IPv6 prefix, 64 bits long; empty for none.
+	IPv6CIDR           string `json:"ipv6Cidr,omitempty"`
 	AvailabilityDomain string `json:"availabilityDomain,omitempty"` // full name; empty makes a regional subnet
 	Public             bool   `json:"public,omitempty"`
 	// CompartmentID is the world's compartment when empty.
@@ -67,6 +71,12 @@ func (n *subnet) take(want string) (netip.Addr, error) {
 	return a, nil
 }
 
+// take6 hands out an address of the subnet's IPv6 prefix, which it must have.
+func (n *subnet) take6() netip.Addr {
+	n.last6 = n.last6.Next()
+	return n.last6
+}
+
 func (n *subnet) release(address string) {
 	if a, valid := addrOf(address); valid {
 		delete(n.used, a)
@@ -110,19 +120,24 @@ func (st *state) addSubnet(id string, spec SubnetSpec, w World, now time.Time) e
 	if err != nil {
 		return err
 	}
+	v6, err := parseIPv6CIDR(spec.IPv6CIDR)
+	if err != nil {
+		return err
+	}
 	for _, other := range st.subnets.all() {
 		if other.prefix.Overlaps(prefix) {
 			return fmt.Errorf("subnet %s (%s) overlaps subnet %s (%s)", spec.Name, prefix, lo.FromPtr(other.model.DisplayName), other.prefix)
 		}
 	}
 	router := prefix.Addr().Next()
-	st.subnets.put(id, &subnet{prefix: prefix, used: map[netip.Addr]bool{}, cursor: router.Next(), model: core.Subnet{
+	st.subnets.put(id, &subnet{prefix: prefix, v6: v6, last6: v6.Addr(), used: map[netip.Addr]bool{}, cursor: router.Next(), model: core.Subnet{
 		CompartmentId: lo.ToPtr(lo.CoalesceOrEmpty(spec.CompartmentID, w.CompartmentID)), Id: lo.ToPtr(id), LifecycleState: core.SubnetLifecycleStateAvailable,
 		RouteTableId: lo.ToPtr(uniqueSibling(id, "routetable")), VcnId: lo.ToPtr(w.VCNID), VirtualRouterMac: lo.ToPtr("00:00:17:00:00:01"),
 		VirtualRouterIp: lo.ToPtr(router.String()), AvailabilityDomain: lo.EmptyableToPtr(spec.AvailabilityDomain), CidrBlock: lo.ToPtr(prefix.String()),
 		Ipv4CidrBlocks: []string{prefix.String()}, DisplayName: lo.ToPtr(spec.Name), ProhibitInternetIngress: lo.ToPtr(!spec.Public),
 		ProhibitPublicIpOnVnic: lo.ToPtr(!spec.Public), SecurityListIds: []string{uniqueSibling(id, "securitylist")}, TimeCreated: stamp(now),
 		FreeformTags: emptyIfNil(spec.FreeformTags), DefinedTags: emptyIfNil(spec.DefinedTags),
+		Ipv6CidrBlock: lo.EmptyableToPtr(spec.IPv6CIDR), Ipv6CidrBlocks: lo.Compact([]string{spec.IPv6CIDR}),
 	}})
 	return nil
 }
@@ -151,6 +166,11 @@ func (st *state) addNetwork(o Options, w World, now time.Time) error {
 	}
 	for i, cidr := range o.PodSubnetCIDRs {
 		subnets = append(subnets, wanted{w.PodSubnetIDs[i], SubnetSpec{Name: fmt.Sprintf("pods-%d", i+1), CIDR: cidr, FreeformTags: roleTag("pods")}})
+	}
+	for i := range subnets {
+		if serves := subnets[i].spec.FreeformTags["role"]; serves != "" && lo.Contains(o.IPFamilies, familyIPv6) {
+			subnets[i].spec.IPv6CIDR = fmt.Sprintf("2603:c020:0:%x::/64", 0x100+i)
+		}
 	}
 	for _, n := range subnets {
 		if err := st.addSubnet(n.id, n.spec, w, now); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/samber/lo"
 	"k8s.io/utils/clock"
 )
 
@@ -15,6 +16,12 @@ import (
 const (
 	CNINative  = "OCI_VCN_IP_NATIVE"
 	CNIFlannel = "FLANNEL_OVERLAY"
+)
+
+// IP families of an OKE cluster, as the container engine API spells them.
+const (
+	familyIPv4 = "IPv4"
+	familyIPv6 = "IPv6"
 )
 
 // Options shape a simulated region. The zero value is a working region with delays fit for a demonstration. For every duration, 0 means the default and a
@@ -26,6 +33,8 @@ type Options struct {
 	KubernetesVersion string
 	// CNI is the cluster's pod network: CNINative (default) or CNIFlannel.
 	CNI string
+	// IPFamilies are the cluster's, IPv4 and IPv6 in their order. Default IPv4. With IPv6 the subnets for nodes and pods have an IPv6 prefix each.
+	IPFamilies []string
 	// PrivateEndpoint is the API server's address in the VCN. Default "10.0.0.14:6443".
 	PrivateEndpoint string
 	// ProvisioningDelay is the time from an accepted launch to RUNNING. Default 1.5 s.
@@ -107,6 +116,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.PodSubnetCIDRs == nil {
 		o.PodSubnetCIDRs = []string{"10.0.64.0/18"}
 	}
+	if o.IPFamilies == nil {
+		o.IPFamilies = []string{familyIPv4}
+	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
@@ -121,6 +133,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("kubernetes version %q is not of the form v1.36.3", o.KubernetesVersion)
 	case o.CNI != CNINative && o.CNI != CNIFlannel:
 		return fmt.Errorf("cni %q is neither %s nor %s", o.CNI, CNINative, CNIFlannel)
+	case !lo.Every([]string{familyIPv4, familyIPv6}, o.IPFamilies) || len(o.IPFamilies) == 0:
+		return fmt.Errorf("IP families %q are not %s, %s or both", o.IPFamilies, familyIPv4, familyIPv6)
 	case o.PageSize < 1 || o.PageSize > 1000:
 		return fmt.Errorf("page size %d is not within 1..1000", o.PageSize)
 	case o.JournalSize < 1:
@@ -149,6 +163,21 @@ func parseSubnetCIDR(cidr string) (netip.Prefix, error) {
 	}
 	if p != p.Masked() || p.Bits() > 30 || !strings.HasPrefix(p.Addr().String(), "10.0.") || p.Bits() < 16 {
 		return p, fmt.Errorf("subnet %q is not a network of at most 30 bits inside 10.0.0.0/16", cidr)
+	}
+	return p, nil
+}
+
+// parseIPv6CIDR accepts the 64 bits of a subnet's IPv6 prefix; nothing is no prefix.
+func parseIPv6CIDR(cidr string) (netip.Prefix, error) {
+	if cidr == "" {
+		return netip.Prefix{}, nil
+	}
+	p, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return p, fmt.Errorf("subnet prefix %q is no CIDR block: %w", cidr, err)
+	}
+	if !p.Addr().Is6() || p.Bits() != 64 || p != p.Masked() {
+		return netip.Prefix{}, fmt.Errorf("subnet prefix %q is not an IPv6 network of 64 bits", cidr)
 	}
 	return p, nil
 }

@@ -2,6 +2,7 @@ package ocisim
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/oracle/oci-go-sdk/v65/clusterplacementgroups"
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -139,6 +140,10 @@ func (s *Simulator) checkPlaces(p *launchPlan) error {
 			return invalid("dedicated VM host %s is not in availability domain %s", id, *d.AvailabilityDomain)
 		case d.FaultDomain != nil && *d.FaultDomain != *host.FaultDomain:
 			return invalid("dedicated VM host %s is not in fault domain %s", id, *d.FaultDomain)
+		case !strings.HasPrefix(*p.shape.Shape, "VM."):
+			return invalid("Shape %s is not a virtual machine and is not supported on a dedicated VM host", *p.shape.Shape)
+		case p.baseline != "" && p.baseline != core.InstanceShapeConfigBaselineOcpuUtilization1:
+			return invalid("burstable instances are not available on a dedicated VM host")
 		case p.spot || lo.FromPtr(d.CapacityReservationId) != "":
 			return invalid("preemptible instances and capacity reservations are not available on a dedicated VM host")
 		}

@@ -164,6 +164,21 @@ func resize(shape core.Shape, d *core.LaunchInstanceShapeConfigDetails) (size, e
 	return z, checkRanges(shape, z)
 }
 
+// extended says whether a size is more than one processor socket of the host has: an "extended memory" instance.
+func extended(shape core.Shape, z size) bool {
+	o, m := shape.OcpuOptions, shape.MemoryOptions
+	if o == nil || m == nil {
+		return false
+	}
+	return beyond(z.ocpus, o.MaxPerNumaNode) || beyond(z.memoryGB, m.MaxPerNumaNodeInGBs)
+}
+
+func beyond(value float64, most *float32) bool { return lo.FromPtr(most) > 0 && value > float64(*most) }
+
+// leastExtendedOCPUs is what an extended memory instance has at least, as a share of what one socket has: 28 of 64 OCPUs (E3, E4) and 14 of 32 (Standard3)
+// are documented ("Extended Memory VM Instances"). Uncertain for E5, which is taken to follow them.
+const leastExtendedOCPUs = 0.4375
+
 // denseSizes are the sizes that the documentation allows for flexible shapes with local NVMe: GB of memory by OCPUs. The API's ranges are wider.
 var denseSizes = map[string]map[float64]float64{
 	"VM.DenseIO.E4.Flex": {8: 128, 16: 256, 32: 512},
@@ -189,6 +204,9 @@ func checkRanges(shape core.Shape, z size) error {
 	}
 	if z.memoryGB < least || z.memoryGB > most || z.memoryGB != math.Trunc(z.memoryGB) {
 		return invalid("shapeConfig.memoryInGBs %g is not a whole number within %g..%g for shape %s with %g OCPUs", z.memoryGB, least, most, name, z.ocpus)
+	}
+	if extended(shape, z) && z.ocpus < math.Ceil(leastExtendedOCPUs*float64(lo.FromPtr(o.MaxPerNumaNode))) {
+		return invalid("shapeConfig.ocpus %g is too few for %g GB of extended memory on shape %s", z.ocpus, z.memoryGB, name)
 	}
 	return nil
 }

@@ -40,6 +40,9 @@ func (s *Simulator) checkVNIC(d *core.CreateVnicDetails, ad string) (vnicRequest
 	if lo.FromPtr(d.AssignPublicIp) && lo.FromPtr(n.model.ProhibitPublicIpOnVnic) {
 		return vnicRequest{}, invalid("Invalid VNIC creation parameters: assignPublicIp must be false, the subnet prohibits public IP addresses")
 	}
+	if lo.FromPtr(d.AssignIpv6Ip) && !n.v6.IsValid() {
+		return vnicRequest{}, invalid("Invalid VNIC creation parameters: assignIpv6Ip must be false, subnet %s has no IPv6 prefix", *d.SubnetId)
+	}
 	return vnicRequest{details: *d, subnet: n}, checkTags(d.FreeformTags)
 }
 
@@ -67,6 +70,9 @@ func (s *Simulator) makeVNIC(r vnicRequest, i *instance, name string, primary bo
 		HostnameLabel: r.details.HostnameLabel, IsPrimary: lo.ToPtr(primary), NsgIds: append([]string{}, r.details.NsgIds...), PrivateIp: lo.ToPtr(address.String()),
 		SkipSourceDestCheck: lo.ToPtr(lo.FromPtr(r.details.SkipSourceDestCheck)), SubnetId: r.subnet.model.Id, FreeformTags: emptyIfNil(r.details.FreeformTags),
 		DefinedTags: emptyIfNil(r.details.DefinedTags)}}
+	if lo.FromPtr(r.details.AssignIpv6Ip) {
+		v.model.Ipv6Addresses = []string{r.subnet.take6().String()}
+	}
 	v.model.MacAddress = lo.ToPtr(macOf(s.state.serial))
 	s.state.vnics.put(*v.model.Id, v)
 	s.addPrivateIP(v, address.String(), true, now)
@@ -115,7 +121,7 @@ func vnicOperations() []operation {
 		{name: "GetPrivateIp", method: http.MethodGet, path: "/20160918/privateIps/{id}", handle: getPrivateIP},
 		{name: "CreatePrivateIp", method: http.MethodPost, path: "/20160918/privateIps", handle: createPrivateIP},
 		{name: "DeletePrivateIp", method: http.MethodDelete, path: "/20160918/privateIps/{id}", handle: deletePrivateIP},
-		{name: "ListIpv6s", method: http.MethodGet, path: "/20160918/ipv6s", handle: listIPv6s},
+		{name: "ListIpv6s", method: http.MethodGet, path: "/20160918/ipv6", handle: listIPv6s},
 	}
 }
 
@@ -203,12 +209,22 @@ func deletePrivateIP(s *Simulator, c *call) (*reply, error) {
 	return &reply{status: http.StatusNoContent}, nil
 }
 
-// listIPv6s answers that there are none: the simulated VCN has no IPv6 block.
-func listIPv6s(_ *Simulator, c *call) (*reply, error) {
+// listIPv6s answers the addresses that VNICs were made with. Their OCIDs are not kept anywhere, so that of the VNIC stands for them.
+func listIPv6s(s *Simulator, c *call) (*reply, error) {
 	if !c.query.Has("vnicId") && !c.query.Has("subnetId") {
 		return nil, missing("vnicId or subnetId")
 	}
-	return list(c, []core.Ipv6{}, func(ip core.Ipv6) string { return *ip.Id })
+	out := []core.Ipv6{}
+	for _, v := range s.state.vnics.all() {
+		if !c.is("vnicId", *v.model.Id) || !c.is("subnetId", *v.model.SubnetId) {
+			continue
+		}
+		for _, address := range v.model.Ipv6Addresses {
+			out = append(out, core.Ipv6{CompartmentId: v.model.CompartmentId, DisplayName: v.model.DisplayName, Id: lo.ToPtr(uniqueSibling(*v.model.Id, "ipv6")),
+				IpAddress: lo.ToPtr(address), LifecycleState: core.Ipv6LifecycleStateAvailable, SubnetId: v.model.SubnetId, VnicId: v.model.Id, TimeCreated: v.model.TimeCreated})
+		}
+	}
+	return list(c, out, func(ip core.Ipv6) string { return *ip.Id })
 }
 
 // emptyIfNil renders a missing map as {} like the service does.

@@ -30,7 +30,7 @@ func (s *Simulator) makeBootVolume(p *launchPlan, i *instance, now time.Time) (*
 	i.bootVolumeID = s.newID("bootvolume")
 	boot := &core.BootVolume{AvailabilityDomain: m.AvailabilityDomain, CompartmentId: m.CompartmentId, Id: lo.ToPtr(i.bootVolumeID),
 		LifecycleState: core.BootVolumeLifecycleStateProvisioning, SizeInMBs: lo.ToPtr(p.bootVolumeGB * 1024), SizeInGBs: lo.ToPtr(p.bootVolumeGB),
-		TimeCreated: stamp(now), DisplayName: lo.ToPtr(*m.DisplayName + " (Boot Volume)"), ImageId: m.ImageId, VpusPerGB: lo.ToPtr(p.bootVolumeVPUs),
+		TimeCreated: stamp(now), DisplayName: lo.ToPtr(*m.DisplayName + " (Boot Volume)"), ImageId: m.ImageId, VpusPerGB: lo.ToPtr(p.bootVolumeVPUs), KmsKeyId: lo.EmptyableToPtr(p.bootVolumeKey),
 		IsHydrated: lo.ToPtr(true), FreeformTags: m.FreeformTags, DefinedTags: m.DefinedTags}
 	s.state.bootVolumes.put(i.bootVolumeID, boot)
 	link := &core.BootVolumeAttachment{AvailabilityDomain: m.AvailabilityDomain, BootVolumeId: boot.Id, CompartmentId: m.CompartmentId,
@@ -47,7 +47,7 @@ func (s *Simulator) makeDataVolumes(p *launchPlan, i *instance, now time.Time) {
 	for n, d := range p.volumes {
 		volume := &core.Volume{AvailabilityDomain: m.AvailabilityDomain, CompartmentId: lo.CoalesceOrEmpty(d.CompartmentId, m.CompartmentId),
 			DisplayName: lo.CoalesceOrEmpty(d.DisplayName, m.DisplayName), Id: lo.ToPtr(s.newID("volume")), LifecycleState: core.VolumeLifecycleStateAvailable,
-			SizeInMBs: lo.ToPtr(*d.SizeInGBs * 1024), SizeInGBs: d.SizeInGBs, TimeCreated: stamp(now),
+			SizeInMBs: lo.ToPtr(*d.SizeInGBs * 1024), SizeInGBs: d.SizeInGBs, TimeCreated: stamp(now), KmsKeyId: d.KmsKeyId,
 			VpusPerGB: lo.CoalesceOrEmpty(d.VpusPerGB, lo.ToPtr(int64(standardVPUsPerGB))), FreeformTags: map[string]string{}, DefinedTags: map[string]map[string]any{}}
 		s.state.volumes.put(*volume.Id, volume)
 		link := &volumeLink{id: s.newID("volumeattachment"), instanceID: *m.Id, volumeID: *volume.Id, compartment: *m.CompartmentId,

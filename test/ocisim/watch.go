@@ -141,6 +141,29 @@ func (s *Simulator) Instances() []Instance {
 	return lo.Map(s.state.instances.all(), func(i *instance, _ int) Instance { return i.snapshot() })
 }
 
+// LaunchOf returns what OCI was asked for when an instance was launched; false for an instance that is not known. It must not be changed.
+func (s *Simulator) LaunchOf(instanceID string) (core.LaunchInstanceDetails, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, known := s.state.instances.get(instanceID)
+	if !known {
+		return core.LaunchInstanceDetails{}, false
+	}
+	return i.asked, true
+}
+
+// Addresses are the IPv4 and IPv6 addresses of an instance's primary VNIC; none once it has been terminated.
+func (s *Simulator) Addresses(instanceID string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, link := range s.state.vnicLinks.all() {
+		if v, there := s.state.vnics.get(*link.VnicId); there && *link.InstanceId == instanceID && lo.FromPtr(v.model.IsPrimary) {
+			return append([]string{*v.model.PrivateIp}, v.model.Ipv6Addresses...)
+		}
+	}
+	return nil
+}
+
 // Volume is a boot or block volume that is there, which is what is billed.
 type Volume struct {
 	ID        string
@@ -148,6 +171,8 @@ type Volume struct {
 	VPUsPerGB int64
 	// InstanceID is the instance that the volume was made with or is attached to; empty for one that has outlived it.
 	InstanceID string
+	// KMSKeyID is the vault key that encrypts it; empty for a key that Oracle manages.
+	KMSKeyID string
 }
 
 // Volumes returns all volumes that have not been terminated: boot volumes first, each kind oldest first.
@@ -165,12 +190,12 @@ func (s *Simulator) Volumes() []Volume {
 	var out []Volume
 	for _, v := range s.state.bootVolumes.all() {
 		if v.LifecycleState != core.BootVolumeLifecycleStateTerminated {
-			out = append(out, Volume{ID: *v.Id, SizeGB: lo.FromPtr(v.SizeInGBs), VPUsPerGB: lo.FromPtr(v.VpusPerGB), InstanceID: owners[*v.Id]})
+			out = append(out, Volume{ID: *v.Id, SizeGB: lo.FromPtr(v.SizeInGBs), VPUsPerGB: lo.FromPtr(v.VpusPerGB), InstanceID: owners[*v.Id], KMSKeyID: lo.FromPtr(v.KmsKeyId)})
 		}
 	}
 	for _, v := range s.state.volumes.all() {
 		if v.LifecycleState != core.VolumeLifecycleStateTerminated {
-			out = append(out, Volume{ID: *v.Id, SizeGB: lo.FromPtr(v.SizeInGBs), VPUsPerGB: lo.FromPtr(v.VpusPerGB), InstanceID: owners[*v.Id]})
+			out = append(out, Volume{ID: *v.Id, SizeGB: lo.FromPtr(v.SizeInGBs), VPUsPerGB: lo.FromPtr(v.VpusPerGB), InstanceID: owners[*v.Id], KMSKeyID: lo.FromPtr(v.KmsKeyId)})
 		}
 	}
 	return out

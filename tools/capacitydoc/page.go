@@ -44,6 +44,7 @@ func kinds() []kind {
 			code(v1alpha1.ConditionTypePlacementReady) + ", drift " + code(string(cloudprovider.DriftReasonPlacement)), "capacity-rdma"},
 		{"local NVMe", "", code(short(v1alpha1.LabelInstanceLocalNVMe)), "", "capacity-machines"},
 		{"burstable", code("flex.baselines"), code(short(v1alpha1.LabelBaselineOCPUUtilization)), "drift " + code(string(cloudprovider.DriftReasonFlex)), "capacity-machines"},
+		{"extended memory", code("flex.extendedMemory"), code(short(v1alpha1.LabelInstanceExtendedMemory)), "drift " + code(string(cloudprovider.DriftReasonFlex)), "capacity-machines"},
 		{"Arm", "", code("kubernetes.io/arch"), code(v1alpha1.ConditionTypeImageReady), "arm"},
 		{"bare metal", "", code(short(v1alpha1.LabelInstanceHypervisor)), "", "capacity-machines"},
 		{"dedicated VM hosts", code("placement.dedicatedVmHostSelector"), "", code(v1alpha1.ConditionTypePlacementReady) + ", drift " + code(string(cloudprovider.DriftReasonPlacement)), "capacity-machines"},
@@ -76,11 +77,19 @@ func generate() ([]byte, error) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | [%s](../recipes/%s.md) |\n", k.name, k.field, k.label, k.told, k.recipe, k.recipe)
 	}
 	b.WriteString("\n## Shapes\n\n" +
-		"Ways to buy: `o` on-demand, `s` preemptible (`spot`), `r` from a capacity reservation, `b` burstable. Sizes of flexible shapes are ranges; extended memory beyond\n" +
-		"one NUMA node is left out. Memory is in GiB. VNICs are those of the largest size.\n\n" +
+		"Ways to buy: `o` on-demand, `s` preemptible (`spot`), `r` from a capacity reservation, `b` burstable. Sizes of flexible shapes are ranges; those with\n" +
+		"extended memory stand below. Memory is in GiB. VNICs are those of the largest size.\n\n" +
 		"| shape | arch | OCPUs | memory | vCPUs to an OCPU | ways | VNICs | GPUs | RDMA | NVMe (GB) |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range shapes {
 		b.WriteString(row(s))
+	}
+	b.WriteString("\n## Extended memory\n\n" +
+		"Sizes beyond one processor socket, for classes with `flex.extendedMemory` and NodePools that name the shape: on-demand and whole OCPUs only.\n\n" +
+		"| shape | OCPUs | most memory |\n|---|---|---|\n")
+	for _, s := range shapes {
+		if x := s.Extended; x != nil {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", s.Name, span(x.OCPURange), number(x.MaxMemoryGB))
+		}
 	}
 	return b.Bytes(), nil
 }

@@ -34,6 +34,11 @@ type Flex struct {
 	// +listType=set
 	// +optional
 	Baselines []Baseline `json:"baselines,omitempty"`
+	// extendedMemory offers sizes beyond what one processor socket has as well, up to 2 TB on some shapes, to NodePools that name the shapes
+	// or families they want. Such instances are neither preemptible nor burstable nor on dedicated VM hosts, and are not live-migrated.
+	// False when left out.
+	// +optional
+	ExtendedMemory *bool `json:"extendedMemory,omitempty"`
 }
 
 // Baseline is the share of an OCPU that an instance is sure to have, in OCI's spelling.
@@ -104,6 +109,12 @@ func (in *OciNodeClass) FlexSizing(fallback FlexSizing) FlexSizing {
 		return fallback
 	}
 	return in.Spec.Flex.Sizing
+}
+
+// ExtendedMemory is true when sizes beyond one processor socket are offered. OCI has no such instances on dedicated VM hosts.
+func (in *OciNodeClass) ExtendedMemory() bool {
+	onHosts := in.Spec.Placement != nil && len(in.Spec.Placement.DedicatedVMHostSelector) > 0
+	return in.Spec.Flex != nil && isTrue(in.Spec.Flex.ExtendedMemory) && !onHosts
 }
 
 // FlexBaselines are the baselines that the class allows, with the default filled in.

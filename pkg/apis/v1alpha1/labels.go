@@ -46,6 +46,8 @@ const (
 	LabelInstanceRDMA = Group + "/instance-rdma"
 	// LabelBaselineOCPUUtilization is the share of a burstable instance's OCPUs that is always there, in percent.
 	LabelBaselineOCPUUtilization = Group + "/baseline-ocpu-utilization"
+	// LabelInstanceExtendedMemory is "true" on sizes beyond what one processor socket has; other sizes have no such label.
+	LabelInstanceExtendedMemory = Group + "/instance-extended-memory"
 	// LabelFaultDomain is the fault domain in the availability domain, such as FAULT-DOMAIN-1.
 	LabelFaultDomain = Group + "/fault-domain"
 	// LabelCapacityReservationID is the last part of the OCID of the capacity reservation that a reserved offering uses.
@@ -78,6 +80,7 @@ var WellKnownLabels = []string{
 	LabelInstanceHypervisor,
 	LabelInstanceRDMA,
 	LabelBaselineOCPUUtilization,
+	LabelInstanceExtendedMemory,
 	LabelCapacityReservationID,
 	LabelCapacityReservationSlot,
 }

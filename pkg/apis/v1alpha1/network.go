@@ -51,8 +51,8 @@ type PrimaryVNIC struct {
 	// public addresses refuses the launch.
 	// +optional
 	AssignPublicIP *bool `json:"assignPublicIp,omitempty"`
-	// assignIpv6Ip gives the node an IPv6 address; its subnet must have an IPv6 prefix. Left out: an address if the cluster's
-	// IP families include IPv6.
+	// assignIpv6Ip gives the node an IPv6 address; subnets without an IPv6 prefix are not used then. Left out: an address if the
+	// cluster's IP families include IPv6.
 	// +optional
 	AssignIPv6IP *bool `json:"assignIpv6Ip,omitempty"`
 	// skipSourceDestCheck lets the VNIC forward packets that are not addressed to it; false when left out.

@@ -117,6 +117,9 @@ type Subnet struct {
 	// known.
 	// +optional
 	AvailableIPAddresses *int64 `json:"availableIpAddresses,omitempty"`
+	// ipv6 is true for a subnet with an IPv6 prefix.
+	// +optional
+	IPv6 bool `json:"ipv6,omitempty"`
 }
 
 // SecurityGroup is a network security group that a selector term resolved to.

@@ -37,6 +37,9 @@ var NativePodNetworkKind = schema.GroupVersionKind{Group: "oci.oraclecloud.com",
 // ReasonPodNetwork is the reason of the event on a NodeClaim whose NativePodNetwork can not be made, or tells of a problem.
 const ReasonPodNetwork = "PodNetworkNotReady"
 
+// familyIPv6 is how OKE spells the IP family whose addresses a VNIC has only when it is asked for them.
+const familyIPv6 = "IPv6"
+
 // stateBackoff is the state in which OKE's controller waits after a failure.
 const stateBackoff = "BACKOFF"
 
@@ -129,6 +132,9 @@ func (c *PodNetworkController) podNetwork(claim *karpv1.NodeClaim, nodeClass *v1
 	var vnics []any
 	for n := range podVNICs(claim, ipCount, pods) {
 		details := map[string]any{"ipCount": ipCount, "nsgIds": anyOf(groups)}
+		if slices.Contains(c.families(), familyIPv6) {
+			details["assignIpv6Ip"] = true
+		}
 		if len(subnets) > 0 {
 			details["subnetId"] = subnets[n%len(subnets)]
 		}

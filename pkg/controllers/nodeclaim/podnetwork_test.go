@@ -80,7 +80,7 @@ func TestANodeWithAnIPCountGetsItsPodNetwork(t *testing.T) {
 	require.Equal(t, "anyhqljtabc", made.GetName(), "the last part of the instance's OCID")
 	require.Equal(t, "uid", string(made.GetOwnerReferences()[0].UID), "it goes with the NodeClaim")
 	vnic := func(subnet string) any {
-		return map[string]any{"createVnicDetails": map[string]any{"subnetId": subnet, "ipCount": int64(16), "nsgIds": []any{"nsg-node"}}}
+		return map[string]any{"createVnicDetails": map[string]any{"subnetId": subnet, "ipCount": int64(16), "nsgIds": []any{"nsg-node"}, "assignIpv6Ip": true}}
 	}
 	require.Equal(t, map[string]any{
 		"id": "ocid1.instance.oc1.phx.anyhqljtABC", "maxPodCount": int64(31), "podSubnetIds": []any{"subnet-a", "subnet-b"},

@@ -73,6 +73,31 @@ func TestPodNetworkingIsTheClusters(t *testing.T) {
 	s.requireFalse(v1alpha1.ConditionTypeSubnetsReady, "podSubnetSelector: no subnet", `"nope"`)
 }
 
+func TestSubnetsOfADualStackClusterHaveAnIPv6Prefix(t *testing.T) {
+	s := newSuite(t)
+	s.reconcile()
+	s.requireReady()
+	s.region.SetCluster(func(c *ocisim.ClusterState) { c.IPFamilies = []string{"IPv4", "IPv6"} })
+	require.NoError(t, s.clusters.Refresh(t.Context()))
+	s.reconcile()
+	s.requireFalse(v1alpha1.ConditionTypeSubnetsReady, "nodes get IPv6 addresses", "nodes-1", "no IPv6 prefix", "set primaryVnic.assignIpv6Ip to false")
+	no := false
+	s.change(func(spec *v1alpha1.OciNodeClassSpec) { spec.PrimaryVNIC = &v1alpha1.PrimaryVNIC{AssignIPv6IP: &no} })
+	s.requireReady()
+	id, err := s.region.AddSubnet(ocisim.SubnetSpec{Name: "both", CIDR: "10.0.240.0/24", IPv6CIDR: "2603:c020:0:1::/64"})
+	require.NoError(t, err)
+	s.change(func(spec *v1alpha1.OciNodeClassSpec) {
+		spec.PrimaryVNIC = nil
+		spec.SubnetSelector = append(spec.SubnetSelector, v1alpha1.SubnetSelectorTerm{Name: "both"})
+	})
+	s.requireReady()
+	require.Equal(t, []string{id}, names(s.class.Status.Subnets, func(n v1alpha1.Subnet) string { return n.ID }), "those without a prefix are not used")
+	s.change(func(spec *v1alpha1.OciNodeClassSpec) {
+		spec.PodNetworking = &v1alpha1.PodNetworking{PodSubnetSelector: []v1alpha1.SubnetSelectorTerm{{Name: "pods-1"}}}
+	})
+	s.requireFalse(v1alpha1.ConditionTypeSubnetsReady, "podSubnetSelector: pods of the OKE cluster get IPv6 addresses", "pods-1")
+}
+
 func TestNodesCanNotJoinABasicCluster(t *testing.T) {
 	s := newSuite(t)
 	s.region.SetCluster(func(c *ocisim.ClusterState) { c.Type = "BASIC_CLUSTER" })

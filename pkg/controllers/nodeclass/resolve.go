@@ -152,10 +152,20 @@ func (c *StatusController) resolveSubnets(ctx context.Context, nodeClass *v1alph
 	if err != nil {
 		return "", err
 	}
+	if nodesHaveIPv6(nodeClass, current) {
+		if subnets, err = withIPv6(subnets, "nodes get IPv6 addresses", "set primaryVnic.assignIpv6Ip to false"); err != nil {
+			return "", err
+		}
+	}
 	var podSubnets []v1alpha1.Subnet
 	if pods := nodeClass.Spec.PodNetworking; pods != nil && len(pods.PodSubnetSelector) > 0 {
 		if podSubnets, err = c.Network.Subnets(ctx, pods.PodSubnetSelector, vcn(nodeClass, current)); err != nil {
 			return "", prefixed("podSubnetSelector: ", err)
+		}
+		if current.HasIPv6() {
+			if podSubnets, err = withIPv6(podSubnets, "pods of the OKE cluster get IPv6 addresses", "leave podSubnetSelector out"); err != nil {
+				return "", prefixed("podSubnetSelector: ", err)
+			}
 		}
 		// Without an address no pod starts, so a node would be bought in vain.
 		if len(podSubnets) > 0 && !slices.ContainsFunc(podSubnets, hasAddresses) {
@@ -165,6 +175,24 @@ func (c *StatusController) resolveSubnets(ctx context.Context, nodeClass *v1alph
 	}
 	nodeClass.Status.Subnets, nodeClass.Status.PodSubnets = subnets, podSubnets
 	return "", nil
+}
+
+// nodesHaveIPv6 says whether instances of the class are launched with an IPv6 address.
+func nodesHaveIPv6(nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) bool {
+	if v := nodeClass.Spec.PrimaryVNIC; v != nil && v.AssignIPv6IP != nil {
+		return *v.AssignIPv6IP
+	}
+	return current.HasIPv6()
+}
+
+// withIPv6 keeps the subnets with an IPv6 prefix: OCI refuses a launch that asks for an address where there are none.
+func withIPv6(subnets []v1alpha1.Subnet, because, otherwise string) ([]v1alpha1.Subnet, error) {
+	kept := lo.Filter(subnets, func(s v1alpha1.Subnet, _ int) bool { return s.IPv6 })
+	if len(kept) == 0 {
+		return nil, selection.Unresolved("%s and %s has no IPv6 prefix; add one, select other subnets or %s", because,
+			strings.Join(names(subnets, func(s v1alpha1.Subnet) string { return s.Name }), ", "), otherwise)
+	}
+	return kept, nil
 }
 
 // hasAddresses is true also while it is not known.

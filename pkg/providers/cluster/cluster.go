@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 
 	"github.com/oracle/oci-go-sdk/v65/containerengine"
@@ -39,6 +40,11 @@ type Cluster struct {
 	IPFamilies []string
 	// Basic is true for a basic cluster: only enhanced clusters let nodes join that OKE did not make.
 	Basic bool
+}
+
+// HasIPv6 says whether nodes and pods of the cluster have IPv6 addresses.
+func (c *Cluster) HasIPv6() bool {
+	return slices.Contains(c.IPFamilies, string(containerengine.ClusterCreateOptionsIpFamiliesIpv6))
 }
 
 // Overrides are settings that replace what would be discovered; a zero value discovers.

@@ -79,7 +79,7 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 		DisplayName:        &r.nodeClaim.Name,
 		Shape:              &size.ShapeName,
 		ShapeConfig:        p.shapeConfig(size),
-		CreateVnicDetails:  vnic(r.nodeClass, subnet),
+		CreateVnicDetails:  vnic(r.nodeClass, subnet, r.cluster),
 		SourceDetails: core.InstanceSourceViaImageDetails{
 			ImageId:             &img.ID,
 			BootVolumeSizeInGBs: common.Int64(r.nodeClass.BootVolumeSizeInGBs()),
@@ -89,7 +89,7 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 		LaunchVolumeAttachments: volumes(r.nodeClass),
 		LaunchOptions:           launchOptions(r.nodeClass),
 		PlatformConfig:          platform,
-		AvailabilityConfig:      availability(spec.AvailabilityConfig),
+		AvailabilityConfig:      availability(spec.AvailabilityConfig, p.migrates(size, candidate)),
 		AgentConfig:             agent(spec.AgentList, spec.DisabledAgentList),
 		InstanceOptions:         &core.InstanceOptions{AreLegacyImdsEndpointsDisabled: common.Bool(r.nodeClass.LegacyIMDSDisabled())},
 		Metadata:                metadata,

@@ -8,10 +8,13 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/common"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/bootstrap"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
 )
 
 // optional is nil for an empty string, which leaves the choice to OCI.
@@ -22,14 +25,17 @@ func optional(s string) *string {
 	return &s
 }
 
-// vnic is the node's own VNIC.
-func vnic(nodeClass *v1alpha1.OciNodeClass, subnet v1alpha1.Subnet) *core.CreateVnicDetails {
+// vnic is the node's own VNIC. A node of a cluster with IPv6 needs an IPv6 address, which OCI gives only when asked.
+func vnic(nodeClass *v1alpha1.OciNodeClass, subnet v1alpha1.Subnet, current *cluster.Cluster) *core.CreateVnicDetails {
 	details := &core.CreateVnicDetails{
 		SubnetId: &subnet.ID, NsgIds: SecurityGroupIDs(nodeClass),
 		FreeformTags: nodeClass.FreeformTags(), DefinedTags: DefinedTags(nodeClass),
 	}
 	if v := nodeClass.Spec.PrimaryVNIC; v != nil {
 		details.AssignPublicIp, details.AssignIpv6Ip, details.SkipSourceDestCheck = v.AssignPublicIP, v.AssignIPv6IP, v.SkipSourceDestCheck
+	}
+	if details.AssignIpv6Ip == nil && current.HasIPv6() {
+		details.AssignIpv6Ip = common.Bool(true)
 	}
 	return details
 }
@@ -99,14 +105,26 @@ func launchOptions(nodeClass *v1alpha1.OciNodeClass) *core.LaunchOptions {
 	return out
 }
 
-func availability(a *v1alpha1.AvailabilityConfig) *core.LaunchInstanceAvailabilityConfigDetails {
+// availability leaves a preference of live migration out where there is none to prefer, so that OCI has nothing to refuse.
+func availability(a *v1alpha1.AvailabilityConfig, migrates bool) *core.LaunchInstanceAvailabilityConfigDetails {
 	if a == nil {
 		return nil
 	}
-	return &core.LaunchInstanceAvailabilityConfigDetails{
-		IsLiveMigrationPreferred: a.IsLiveMigrationPreferred,
-		RecoveryAction:           core.LaunchInstanceAvailabilityConfigDetailsRecoveryActionEnum(a.RecoveryAction),
+	out := &core.LaunchInstanceAvailabilityConfigDetails{RecoveryAction: core.LaunchInstanceAvailabilityConfigDetailsRecoveryActionEnum(a.RecoveryAction)}
+	if migrates {
+		out.IsLiveMigrationPreferred = a.IsLiveMigrationPreferred
 	}
+	if *out == (core.LaunchInstanceAvailabilityConfigDetails{}) {
+		return nil
+	}
+	return out
+}
+
+// migrates says whether OCI can move an instance to another host while it runs: not where the shape's record says no, and neither preemptible
+// instances nor those with extended memory (Compute documentation).
+func (p *DefaultProvider) migrates(size instancetype.Size, candidate Candidate) bool {
+	s, ok := p.shapes.Snapshot().Shape(size.ShapeName)
+	return ok && s.LiveMigration && !s.IsExtended(size.OCPUs, size.MemoryGB) && candidate.Offering.CapacityType() != karpv1.CapacityTypeSpot
 }
 
 // agent turns plugins of Oracle Cloud Agent on and off; the others keep their defaults.

@@ -16,6 +16,8 @@ type bounds struct {
 	vmOnly, clusterOnly bool
 
 	baselines baselines
+	// extended holds when sizes beyond one processor socket may be had.
+	extended bool
 	// flex is false when the sizes of flexible shapes are not bound.
 	flex          bool
 	ocpus         shape.Range
@@ -28,8 +30,8 @@ type bounds struct {
 func boundsOf(nodeClass *v1alpha1.OciNodeClass) bounds {
 	b := bounds{
 		platform: platformOf(nodeClass), vmOnly: onDedicatedHosts(nodeClass), clusterOnly: inComputeClusters(nodeClass),
-		baselines: baselinesOf(nodeClass),
-		ocpus:     shape.Range{Max: math.Inf(1)}, memoryPerOCPU: shape.Range{Max: math.Inf(1)},
+		baselines: baselinesOf(nodeClass), extended: nodeClass.ExtendedMemory(),
+		ocpus: shape.Range{Max: math.Inf(1)}, memoryPerOCPU: shape.Range{Max: math.Inf(1)},
 		bootVolumeGB: nodeClass.BootVolumeSizeInGBs(), kubelet: resources.KubeletOf(nodeClass.Spec.Kubelet),
 	}
 	f := nodeClass.Spec.Flex
@@ -72,6 +74,9 @@ func (b *bounds) allow(s *shape.Shape) bool {
 
 // contain says whether a cell's size lies within the bounds, which are for flexible shapes only.
 func (b *bounds) contain(c *cell) bool {
+	if c.extended() && (!b.extended || c.baseline.burstable()) {
+		return false
+	}
 	return !c.shape.Flexible ||
 		(b.baselines.has(c.baseline) && b.ocpus.Contains(c.ocpus) && b.memoryPerOCPU.Contains(c.memoryGB/c.ocpus))
 }

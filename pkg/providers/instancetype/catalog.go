@@ -18,10 +18,11 @@ const minAllocatableMemory = 512 << 20
 type variant struct {
 	threads   threading
 	baselines baselines
+	extended  bool
 }
 
 func variantOf(nodeClass *v1alpha1.OciNodeClass) variant {
-	return variant{threads: threadsOf(nodeClass), baselines: baselinesOf(nodeClass)}
+	return variant{threads: threadsOf(nodeClass), baselines: baselinesOf(nodeClass), extended: nodeClass.ExtendedMemory()}
 }
 
 // catalog is every shape at every size that a variant can have.
@@ -83,6 +84,9 @@ func newCatalog(snapshot *shape.Snapshot, prices pricing.Provider, v variant) *c
 			continue
 		}
 		sizes := grid.Sizes(s)
+		if v.extended {
+			sizes = append(sizes, grid.Extended(s)...)
+		}
 		for _, share := range v.baselines.list() {
 			all.add(prices, family{shape: s, baseline: share}, sizes)
 		}
@@ -96,7 +100,7 @@ func (all *catalog) add(prices pricing.Provider, f family, sizes []grid.Size) {
 		if !f.baseline.offeredBy(f.shape, size.OCPUs) {
 			continue
 		}
-		if c := newCell(f.shape, size.OCPUs, size.MemoryGB, f.baseline, size.Rank); c.useful() {
+		if c := newCell(f.shape, size.OCPUs, size.MemoryGB, f.baseline, size.Rank); c.useful() && (!c.extended() || !c.baseline.burstable()) {
 			f.cells = append(f.cells, c)
 		}
 	}

@@ -34,6 +34,9 @@ func newCell(s *shape.Shape, ocpus, memoryGB float64, share baseline, rank int) 
 	return c
 }
 
+// extended says whether the cell is larger than one processor socket of its host.
+func (c *cell) extended() bool { return c.shape.IsExtended(c.ocpus, c.memoryGB) }
+
 // machine is the cell as the resource model sees it.
 func (c *cell) machine(bootVolumeGB int64) resources.Machine {
 	return resources.Machine{
@@ -91,6 +94,11 @@ func (c *cell) label(key string) (value string, settled bool) {
 		return strconv.FormatBool(s.RDMA), true
 	case v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUDescription:
 		return c.gpuLabel(key), true
+	case v1alpha1.LabelInstanceExtendedMemory:
+		if c.extended() {
+			return "true", true
+		}
+		return "", true
 	case v1alpha1.LabelBaselineOCPUUtilization:
 		return c.baseline.percent(), true
 	case corev1.LabelWindowsBuild:

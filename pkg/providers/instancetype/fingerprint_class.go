@@ -92,6 +92,7 @@ func appendFlex(b []byte, f *v1alpha1.Flex) []byte {
 			b = appendInt(append(b, '>'), m.Max.Value())
 		}
 	}
+	b = appendSwitch(b, f.ExtendedMemory)
 	b = appendInt(b, int64(len(f.Baselines)))
 	for _, share := range f.Baselines {
 		b = appendText(b, string(share))

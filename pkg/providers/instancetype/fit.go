@@ -215,6 +215,10 @@ func (f *Fitter) shrink(fit *Fit) {
 			ocpus = math.Ceil(memoryGB / most)
 			memoryGB = max(memoryGB, math.Ceil(ocpus*least))
 		}
+		if s.Extended != nil && s.IsExtended(ocpus, memoryGB) {
+			ocpus = max(ocpus, s.Extended.OCPURange.Min)
+			memoryGB = max(memoryGB, math.Ceil(ocpus*least))
+		}
 		size := Size{ShapeName: cell.ShapeName, OCPUs: ocpus, MemoryGB: memoryGB, Baseline: cell.Baseline}
 		if ocpus > cell.OCPUs || memoryGB > cell.MemoryGB || size == cell {
 			return

@@ -26,12 +26,14 @@ var numeric = []string{
 // textual are our other labels.
 var textual = []string{
 	"instance-shape-name", "instance-gpu-description", "is-flexible", "instance-family", "instance-generation", "instance-category", "instance-cpu-manufacturer",
-	"instance-gpu-name", "instance-gpu-manufacturer", "instance-hypervisor", "instance-rdma", "fault-domain", "capacity-reservation-id", "capacity-reservation-slot",
+	"instance-gpu-name", "instance-gpu-manufacturer", "instance-hypervisor", "instance-rdma", "instance-extended-memory", "fault-domain", "capacity-reservation-id", "capacity-reservation-slot",
 }
 
 // burstableToo is a node class that asks for every kind of size.
 func burstableToo() *v1alpha1.OciNodeClass {
-	return nodeClass(withFlex(v1alpha1.Flex{Baselines: []v1alpha1.Baseline{v1alpha1.BaselineWhole, v1alpha1.BaselineHalf, v1alpha1.BaselineEighth}}))
+	return nodeClass(withFlex(v1alpha1.Flex{
+		Baselines: []v1alpha1.Baseline{v1alpha1.BaselineWhole, v1alpha1.BaselineHalf, v1alpha1.BaselineEighth}, ExtendedMemory: lo.ToPtr(true),
+	}))
 }
 
 func TestEveryDocumentedLabelIsDefinedOnEveryTypeOrDoesNotExist(t *testing.T) {
@@ -45,6 +47,7 @@ func TestEveryDocumentedLabelIsDefinedOnEveryTypeOrDoesNotExist(t *testing.T) {
 	seen := map[string]bool{}
 	for _, np := range []*karpv1.NodePool{
 		nodePool(), nodePool(require1(v1alpha1.LabelIsFlexible, corev1.NodeSelectorOpIn, "false")), nodePool(require1(v1alpha1.LabelInstanceGPU, corev1.NodeSelectorOpExists)),
+		family("VM.Standard.E4"),
 	} {
 		for _, it := range e.list(t, burstableToo(), np) {
 			for _, name := range all {

@@ -195,9 +195,9 @@ func inComputeClusters(nodeClass *v1alpha1.OciNodeClass) bool {
 func isTrue(b *bool) bool { return b != nil && *b }
 
 // capacityTypes are the ways in which a cell can be bought: what OCI sells as preemptible capacity is neither burstable, nor confidential,
-// nor on a dedicated host (documentation of preemptible instances).
+// nor on a dedicated host, nor has it extended memory (documentation of preemptible instances).
 func (p *params) capacityTypes(c *cell) []string {
-	if c.shape.Preemptible && !c.baseline.burstable() && !p.onDemandOnly {
+	if c.shape.Preemptible && !c.baseline.burstable() && !p.onDemandOnly && !c.extended() {
 		return allCapacityTypes
 	}
 	return allCapacityTypes[:1]

@@ -73,7 +73,7 @@ func (p *DefaultProvider) Subnets(ctx context.Context, terms []v1alpha1.SubnetSe
 	for _, s := range found {
 		out = append(out, v1alpha1.Subnet{
 			ID: oci.Value(s.Id), Name: oci.Value(s.DisplayName), AvailabilityDomain: oci.Value(s.AvailabilityDomain),
-			AvailableIPAddresses: free[oci.Value(s.Id)],
+			AvailableIPAddresses: free[oci.Value(s.Id)], IPv6: oci.Value(s.Ipv6CidrBlock) != "" || len(s.Ipv6CidrBlocks) > 0,
 		})
 	}
 	return out, nil

@@ -176,9 +176,15 @@ func excess(s *shape.Shape, limit string, most float64) (o capacity.Offering, ab
 	switch capacity.UnitOf(limit) {
 	case capacity.UnitOCPUs:
 		least, largest = bounds(s, s.OCPURange, s.OCPUs)
+		if s.Extended != nil {
+			largest = max(largest, s.Extended.OCPURange.Max)
+		}
 		o.OCPUs = most
 	case capacity.UnitMemoryGB:
 		least, largest = bounds(s, s.MemoryRange, s.MemoryGB)
+		if s.Extended != nil {
+			largest = max(largest, s.Extended.MaxMemoryGB)
+		}
 		o.MemoryGB = most
 	case capacity.UnitGPUs:
 		least, largest = float64(s.GPUs), float64(s.GPUs)

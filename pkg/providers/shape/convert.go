@@ -2,6 +2,7 @@ package shape
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -35,6 +36,8 @@ func FromRecord(record core.Shape, overrides []Override) (*Shape, bool) {
 		MemoryGB:   float64(oci.Value(record.MemoryInGBs)),
 		AlwaysFree: record.BillingType == core.ShapeBillingTypeAlwaysFree,
 		QuotaNames: slices.Clone(record.QuotaNames),
+
+		LiveMigration: oci.Value(record.IsLiveMigrationSupported),
 	}
 	applyProcessor(s, parsed, oci.Value(record.ProcessorDescription))
 	applyDevices(s, parsed, record)
@@ -123,4 +126,25 @@ func applyFlexRanges(s *Shape, record core.Shape) {
 		s.OCPURange.Max, s.MemoryRange.Max = min(s.OCPURange.Max, limit.ocpus), min(s.MemoryRange.Max, limit.memoryGB)
 	}
 	s.Sizes = documentedSizes[s.Name]
+	s.Extended = extendedOf(s, record)
+}
+
+// leastExtendedOCPUs is what an extended-memory instance has at least, as a share of one socket's OCPUs: 28 of 64 on E3 and E4 and 14 of 32 on
+// Standard3 are documented (Compute documentation, extended memory VM instances). Other shapes are taken to follow them.
+const leastExtendedOCPUs = 0.4375
+
+// extendedOf reads what a record allows beyond one NUMA node; nil when that is nothing.
+func extendedOf(s *Shape, record core.Shape) *Extended {
+	if record.MemoryOptions == nil || len(s.Sizes) > 0 {
+		return nil
+	}
+	most := Extended{
+		OCPURange:   Range{Min: math.Ceil(leastExtendedOCPUs * s.OCPURange.Max), Max: float64(oci.Value(record.OcpuOptions.Max))},
+		MaxMemoryGB: float64(oci.Value(record.MemoryOptions.MaxInGBs)),
+	}
+	sockets := oci.Value(record.OcpuOptions.MaxPerNumaNode) > 0 && oci.Value(record.MemoryOptions.MaxPerNumaNodeInGBs) > 0
+	if _, bound := documentedMaxima[s.Name]; bound || !sockets || (most.OCPURange.Max <= s.OCPURange.Max && most.MaxMemoryGB <= s.MemoryRange.Max) {
+		return nil
+	}
+	return &most
 }

@@ -135,8 +135,11 @@ func applyOverrides(s *Shape, overrides []Override) {
 	if s.Flexible {
 		s.OCPURange.Max = min(s.OCPURange.Max, or(o.MaxOCPUs, s.OCPURange.Max))
 		s.MemoryRange.Max = min(s.MemoryRange.Max, or(o.MaxMemoryGB, s.MemoryRange.Max))
+		if o.MaxOCPUs > 0 || o.MaxMemoryGB > 0 {
+			s.Extended = nil // what is said of the shape's maxima is said of all its sizes
+		}
 		if len(o.Sizes) > 0 {
-			s.Sizes = o.Sizes
+			s.Sizes, s.Extended = o.Sizes, nil
 		}
 	}
 	s.Warnings = nil

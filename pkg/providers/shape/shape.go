@@ -49,6 +49,12 @@ type BandwidthRule struct {
 	PerOCPUGbps float64
 }
 
+// Extended bounds instances of a flexible shape that span the processor sockets of their host.
+type Extended struct {
+	OCPURange   Range
+	MaxMemoryGB float64
+}
+
 // FlexSize is a size of a flexible shape that is documented as one of few choices.
 type FlexSize struct {
 	OCPUs    float64 `json:"ocpus"`
@@ -88,6 +94,8 @@ type Shape struct {
 	OCPURange     Range
 	MemoryRange   Range
 	MemoryPerOCPU Range
+	// Extended bounds the extended-memory instances; nil where the shape has none.
+	Extended *Extended
 	// DefaultMemoryPerOCPU is what OCI gives when a launch names no memory; 0 when not known.
 	DefaultMemoryPerOCPU float64
 	// Sizes, when not empty, are the only sizes a flexible shape is documented to have.
@@ -111,6 +119,8 @@ type Shape struct {
 	Platform Platform
 	// Preemptible says whether OCI sells the shape as preemptible capacity.
 	Preemptible bool
+	// LiveMigration says whether OCI can move instances to another host while they run.
+	LiveMigration bool
 	// AlwaysFree marks the shape of the free tier.
 	AlwaysFree bool
 	// QuotaNames are the service limits that count this shape.
@@ -159,7 +169,15 @@ func (s *Shape) Offers(ocpus, memoryGB float64) bool {
 	if len(s.Sizes) > 0 {
 		return slices.ContainsFunc(s.Sizes, func(f FlexSize) bool { return f.OCPUs == ocpus && f.MemoryGB == memoryGB })
 	}
+	if s.IsExtended(ocpus, memoryGB) {
+		return s.Extended != nil && s.Extended.OCPURange.Contains(ocpus) && memoryGB <= s.Extended.MaxMemoryGB && s.MemoryPerOCPU.Contains(memoryGB/ocpus)
+	}
 	return ocpus > 0 && s.OCPURange.Contains(ocpus) && s.MemoryRange.Contains(memoryGB) && s.MemoryPerOCPU.Contains(memoryGB/ocpus)
+}
+
+// IsExtended says whether a size is beyond what one processor socket has.
+func (s *Shape) IsExtended(ocpus, memoryGB float64) bool {
+	return s.Flexible && len(s.Sizes) == 0 && (ocpus > s.OCPURange.Max || memoryGB > s.MemoryRange.Max)
 }
 
 // InZone says whether the availability domain lists the shape.

@@ -104,7 +104,7 @@ func TestGPUsAreTold(t *testing.T) {
 	require.False(t, shapes["VM.GPU.A10.1"].RDMA)
 }
 
-func TestFlexibleRangesEndAtOneNUMANodeAndAtDocumentedSizes(t *testing.T) {
+func TestFlexibleShapesHaveTheirRangesExtendedMemoryAndDocumentedSizes(t *testing.T) {
 	shapes := catalog(t)
 	for _, tc := range []struct {
 		says, shape     string
@@ -113,8 +113,12 @@ func TestFlexibleRangesEndAtOneNUMANodeAndAtDocumentedSizes(t *testing.T) {
 	}{
 		{"an ordinary size", "VM.Standard.E5.Flex", 4, 32, true},
 		{"the last size without extended memory", "VM.Standard.E4.Flex", 64, 1024, true},
-		{"extended memory", "VM.Standard.E4.Flex", 114, 1760, false},
-		{"extended memory", "VM.Standard.E4.Flex", 64, 1025, false},
+		{"the most extended memory", "VM.Standard.E4.Flex", 114, 1760, true},
+		{"more than the most extended memory", "VM.Standard.E4.Flex", 114, 1761, false},
+		{"the least OCPUs of extended memory as documented", "VM.Standard.E4.Flex", 28, 1025, true},
+		{"fewer OCPUs than extended memory has", "VM.Standard.E4.Flex", 27, 1025, false},
+		{"the least OCPUs of extended memory on Intel as documented", "VM.Standard3.Flex", 14, 600, true},
+		{"more memory than 64 GB an OCPU of extended memory", "VM.Standard.E4.Flex", 28, 1793, false},
 		{"less than 1 GB an OCPU", "VM.Standard.E5.Flex", 8, 7, false},
 		{"more than 64 GB an OCPU", "VM.Standard.E5.Flex", 1, 65, false},
 		{"less than 1 OCPU", "VM.Standard.A2.Flex", 0.5, 4, false},
@@ -127,6 +131,13 @@ func TestFlexibleRangesEndAtOneNUMANodeAndAtDocumentedSizes(t *testing.T) {
 		{"ranges of a record that leaves the ratio out", "VM.Standard.E6.Ax.Flex", 4, 64, true},
 	} {
 		require.Equal(t, tc.offered, shapes[tc.shape].Offers(tc.ocpus, tc.memoryGB), "%s: %s %v/%v", tc.says, tc.shape, tc.ocpus, tc.memoryGB)
+	}
+	e4 := shapes["VM.Standard.E4.Flex"]
+	require.False(t, e4.IsExtended(64, 1024))
+	require.True(t, e4.IsExtended(64, 1025))
+	require.True(t, e4.IsExtended(65, 100))
+	for _, name := range []string{"VM.Standard.A1.Flex", "VM.Standard.E6.Flex", "VM.DenseIO.E4.Flex", "VM.Standard2.4"} {
+		require.Nil(t, shapes[name].Extended, name)
 	}
 	require.Equal(t, 27200.0, shapes["VM.DenseIO.E4.Flex"].LocalNVMe(32))
 	require.Equal(t, 54400.0, shapes["BM.DenseIO.E4.128"].LocalNVMe(128))

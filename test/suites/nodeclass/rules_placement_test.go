@@ -16,6 +16,11 @@ var placementRules = map[string]rule{
 		accepts: []string{"{placement: {dedicatedVmHostSelector: [{name: a}]}, flex: {baselines: [BASELINE_1_1]}}", "{placement: {dedicatedVmHostSelector: [{name: a}]}, flex: {sizing: Fit}}", "{placement: {faultDomains: [FAULT-DOMAIN-1]}, flex: {baselines: [BASELINE_1_8]}}"},
 		rejects: []string{"{placement: {dedicatedVmHostSelector: [{name: a}]}, flex: {baselines: [BASELINE_1_1, BASELINE_1_2]}}"},
 	},
+	"a dedicated host has no extended memory": {
+		says:    "instances with extended memory are not launched on dedicated VM hosts; remove flex.extendedMemory or placement.dedicatedVmHostSelector",
+		accepts: []string{"{placement: {dedicatedVmHostSelector: [{name: a}]}, flex: {extendedMemory: false}}", "{placement: {computeClusterSelector: [{name: a}]}, flex: {extendedMemory: true}}"},
+		rejects: []string{"{placement: {dedicatedVmHostSelector: [{name: a}]}, flex: {extendedMemory: true}}"},
+	},
 	"fault domains are OCI's three, each once": {
 		says:    "",
 		accepts: []string{"placement: {faultDomains: [FAULT-DOMAIN-1, FAULT-DOMAIN-2, FAULT-DOMAIN-3]}", "placement: {}"},

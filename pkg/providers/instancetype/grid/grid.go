@@ -7,6 +7,9 @@
 package grid
 
 import (
+	"math"
+	"slices"
+
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/shape"
 )
 
@@ -47,9 +50,37 @@ func Sizes(s *shape.Shape) []Size {
 			continue // OCPUs are whole: fractions would make type names collide and cannot be billed
 		}
 		ocpus, memoryGB := float64(p.VCPUs/s.VCPUsPerOCPU), float64(p.MemoryGB)
-		if s.Offers(ocpus, memoryGB) {
+		if s.Offers(ocpus, memoryGB) && !s.IsExtended(ocpus, memoryGB) {
 			sizes = append(sizes, Size{OCPUs: ocpus, MemoryGB: memoryGB, Rank: rank})
 		}
 	}
+	return sizes
+}
+
+// extendedSteps are the memory sizes of extended-memory instances: that many steps from what one socket has to the most.
+const extendedSteps = 3
+
+// Extended are the sizes of a flexible shape beyond one processor socket, none for most shapes. They are few: at each of some amounts of memory
+// the least OCPUs that go with it, and at the greatest all of them; a size that is fitted at launch is cut to measure. All have rank 0, since who
+// asks for them means them.
+func Extended(s *shape.Shape) []Size {
+	x := s.Extended
+	if x == nil {
+		return nil
+	}
+	var sizes []Size
+	add := func(ocpus, memoryGB float64) {
+		size := Size{OCPUs: ocpus, MemoryGB: memoryGB}
+		if s.IsExtended(ocpus, memoryGB) && s.Offers(ocpus, memoryGB) && !slices.Contains(sizes, size) {
+			sizes = append(sizes, size)
+		}
+	}
+	for step := 1; step <= extendedSteps; step++ {
+		memoryGB := math.Floor(s.MemoryRange.Max + (x.MaxMemoryGB-s.MemoryRange.Max)*float64(step)/extendedSteps)
+		add(max(x.OCPURange.Min, math.Ceil(memoryGB/s.MemoryPerOCPU.Max)), memoryGB)
+		add(s.OCPURange.Max, memoryGB)
+	}
+	add(x.OCPURange.Max, s.MemoryRange.Max)
+	add(x.OCPURange.Max, x.MaxMemoryGB)
 	return sizes
 }
