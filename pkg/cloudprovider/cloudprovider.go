@@ -44,6 +44,12 @@ type Registrations interface {
 	MayReplace(nodeClass *v1alpha1.OciNodeClass, nodeClaim types.UID, imageID string) bool
 }
 
+// Holds keeps classes from being deleted; package nodeclass does.
+type Holds interface {
+	// Hold returns an error when the class can not be held, so that nothing may be launched from it; else it is held until launched is called.
+	Hold(ctx context.Context, nodeClass *v1alpha1.OciNodeClass) (launched func(), err error)
+}
+
 // Overlays changes instance types as NodeOverlays say; core's store of them does.
 type Overlays interface {
 	ApplyAll(nodePool string, types []*cloudprovider.InstanceType) ([]*cloudprovider.InstanceType, error)
@@ -60,6 +66,8 @@ type Dependencies struct {
 	Maintenance   maintenance.Policy
 	// Registrations may be nil: then every class is believed to become nodes.
 	Registrations Registrations
+	// Holds may be nil: then classes may go while nodes of theirs are there.
+	Holds Holds
 	// Overlays are used at launches where the feature gate NodeOverlay is on; elsewhere core applies them itself. May be nil.
 	Overlays Overlays
 }
@@ -74,6 +82,7 @@ type CloudProvider struct {
 	inventory     inventory.Provider
 	maintenance   maintenance.Policy
 	registrations Registrations
+	holds         Holds
 	overlays      Overlays
 }
 
@@ -83,7 +92,7 @@ var _ cloudprovider.CloudProvider = (*CloudProvider)(nil)
 func New(d Dependencies) *CloudProvider {
 	return &CloudProvider{
 		kube: d.Kube, recorder: d.Recorder, launches: d.Launches, instanceTypes: d.InstanceTypes, instances: d.Instances, inventory: d.Inventory,
-		maintenance: d.Maintenance, registrations: d.Registrations, overlays: d.Overlays,
+		maintenance: d.Maintenance, registrations: d.Registrations, holds: d.Holds, overlays: d.Overlays,
 	}
 }
 
@@ -107,24 +116,39 @@ func (c *CloudProvider) Create(ctx context.Context, nodeClaim *karpv1.NodeClaim)
 	if instanceTypes, err = c.overlaid(ctx, nodePool, instanceTypes); err != nil {
 		return nil, err
 	}
-	if c.registrations != nil {
-		if err := c.registrations.Admit(nodeClass, nodeClaim); err != nil {
-			return nil, cloudprovider.NewNodeClassNotReadyError(err)
-		}
-	}
-	// The launches of NodePools take turns at OCI's rate limit.
-	launched, err := c.instances.Launch(oci.WithFlow(ctx, nodeClaim.Labels[karpv1.NodePoolLabelKey]), instance.Request{NodeClass: nodeClass, NodeClaim: nodeClaim, NodePool: nodePool, Types: instanceTypes})
-	c.launches.Record(nodeClass, err)
+	launched, err := c.launch(ctx, instance.Request{NodeClass: nodeClass, NodeClaim: nodeClaim, NodePool: nodePool, Types: instanceTypes})
 	if err != nil {
-		if c.registrations != nil {
-			c.registrations.Ended(nodeClass, nodeClaim.UID)
-		}
-		c.tellGivenUp(nodeClaim, err)
 		return nil, err
 	}
 	created := c.toNodeClaim(launched.Instance, launched.Candidate, nodeClass)
 	maps.Copy(created.Annotations, launchRecord(nodeClass, launched))
 	return created, nil
+}
+
+// launch asks OCI for an instance, once the class is held and its instances are believed to become nodes, and notes what came of it.
+func (c *CloudProvider) launch(ctx context.Context, r instance.Request) (instance.Launched, error) {
+	if c.holds != nil {
+		done, err := c.holds.Hold(ctx, r.NodeClass)
+		if err != nil {
+			return instance.Launched{}, err
+		}
+		defer done()
+	}
+	if c.registrations != nil {
+		if err := c.registrations.Admit(r.NodeClass, r.NodeClaim); err != nil {
+			return instance.Launched{}, cloudprovider.NewNodeClassNotReadyError(err)
+		}
+	}
+	// The launches of NodePools take turns at OCI's rate limit.
+	launched, err := c.instances.Launch(oci.WithFlow(ctx, r.NodeClaim.Labels[karpv1.NodePoolLabelKey]), r)
+	c.launches.Record(r.NodeClass, err)
+	if err != nil {
+		if c.registrations != nil {
+			c.registrations.Ended(r.NodeClass, r.NodeClaim.UID)
+		}
+		c.tellGivenUp(r.NodeClaim, err)
+	}
+	return launched, err
 }
 
 // tellGivenUp publishes why a NodeClaim was deleted instead of launched.

@@ -2,10 +2,12 @@ package operator
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/awslabs/operatorpkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/refresh"
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator/preflight"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
@@ -25,6 +27,15 @@ func (o *Operator) readTenancy(ctx context.Context, compartmentID string) {
 	o.Limits = quota.New(quota.Dependencies{
 		API: tenancy, Shapes: o.Shapes, Inventory: o.Inventory, Unavailable: o.Unavailable, Clock: o.Clock, CompartmentID: compartmentID,
 	})
+}
+
+// classes are all OciNodeClasses, read from the API server: at the start there is no cache yet.
+func (o *Operator) classes(ctx context.Context) ([]v1alpha1.OciNodeClass, error) {
+	list := &v1alpha1.OciNodeClassList{}
+	if err := o.GetAPIReader().List(ctx, list); err != nil {
+		return nil, fmt.Errorf("listing OciNodeClasses: %w", err)
+	}
+	return list.Items, nil
 }
 
 func (o *Operator) limitControllers() []controller.Controller {

@@ -68,6 +68,7 @@ type Operator struct {
 	Network       network.Provider
 	Placement     placement.Provider
 	Launches      *nodeclass.LaunchOutcomes
+	Holds         *nodeclass.Holds
 	Registrations *registration.Health
 	ClassStatus   *nodeclass.StatusController
 	Unavailable   *capacity.Unavailable
@@ -130,6 +131,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		Addresses:     network.NewAddresses(core.Clock),
 		Placement:     placement.NewProvider(client),
 		Launches:      nodeclass.NewLaunchOutcomes(core.Clock),
+		Holds:         nodeclass.NewHolds(core.GetClient()),
 		Registrations: registration.NewHealth(core.EventRecorder, core.Clock),
 		Learned:       learned.NewStore(core.Clock, learned.DefaultTTL),
 		Breaker:       breaker.New(),
@@ -160,7 +162,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 		return nil, fmt.Errorf("registering the metrics of capacity reservations: %w", err)
 	}
 	op.readTenancy(ctx, opts.CompartmentID)
-	if err := preflight.CheckRights(ctx, op.rights); err != nil {
+	if err := preflight.CheckRights(ctx, op.rights, op.classes); err != nil {
 		return nil, err
 	}
 	op.ClassStatus = nodeclass.NewStatusController(nodeclass.Dependencies{
@@ -206,6 +208,7 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 		Kube: o.GetClient(), Recorder: o.EventRecorder, Launches: o.Launches, InstanceTypes: o.InstanceTypes, Instances: o.Instances, Inventory: o.Inventory,
 		Maintenance:   o.maintenancePolicy(),
 		Registrations: o.Registrations,
+		Holds:         o.Holds,
 		Overlays:      o.InstanceTypeStore,
 	})
 	return nil
@@ -219,14 +222,14 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		o.refresher(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.inventory", Every: o.Inventory.NextInterval, Due: o.Inventory.Due, Do: o.Inventory.Keep, LeaderOnly: true}),
 		o.refresher(refresh.Task{Name: "refresh.rights", Every: refresh.Fixed(rightsEvery), Spread: true, LeaderOnly: true, Do: func(ctx context.Context) error {
-			o.reporter.Report(ctx, o.rights)
+			o.reporter.Report(ctx, o.rights, o.classes)
 			return nil
 		}}),
 		o.refresher(refresh.Task{Name: "refresh.reservations", Every: refresh.Fixed(reservation.Interval), Do: o.Reservations.Refresh}),
 		o.ClassStatus,
 		nodeclass.NewLaunchesController(o.ClassStatus),
 		nodeclass.NewNodesController(o.GetClient()),
-		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder),
+		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder, o.Holds),
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
 		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock).Explaining(o.Registrations.Explain),
 		repair.NewResetController(o.GetClient(), o.EventRecorder, o.Inventory, o.Instances, o.Clock),

@@ -15,8 +15,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/binaries"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/pki"
@@ -52,6 +54,8 @@ type Plane struct {
 // is left running. The plane does not end with ctx: call Stop. Errors: *binaries.Missing when bin/ is not complete,
 // *process.ExitError when a server ended by itself.
 func Start(ctx context.Context, o Options) (*Plane, error) {
+	// The clients of this process log to nobody, unless it has said otherwise before. Left open, controller-runtime prints a stack after a while.
+	log.SetLogger(logr.Discard())
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("preparing a control plane: %w", err)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/awslabs/operatorpkg/status"
-	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -13,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
-	"sigs.k8s.io/karpenter/pkg/test"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
@@ -87,7 +85,6 @@ func TestAClassBecomesReady(t *testing.T) {
 	require.Len(t, s.class.Status.Images, 3, "x86, x86 with NVIDIA GPUs, Arm")
 	require.Equal(t, s.region.World.NodeSubnetIDs[0], s.class.Status.Subnets[0].ID)
 	require.Equal(t, s.region.World.NSGIDs[0], s.class.Status.SecurityGroups[0].ID)
-	require.Contains(t, s.class.Finalizers, v1alpha1.TerminationFinalizer)
 
 	before := s.class.ResourceVersion
 	s.reconcile()
@@ -124,29 +121,4 @@ func TestANewClassIsUnknownWhileOCIDoesNotAnswerAndRecovers(t *testing.T) {
 	require.Equal(t, "OCIUnavailable", s.condition(v1alpha1.ConditionTypeSubnetsReady).Reason)
 	s.reconcile()
 	require.True(t, s.condition(status.ConditionReady).IsTrue())
-}
-
-func TestADeletedClassWaitsForItsNodeClaims(t *testing.T) {
-	s := newSuite(t)
-	s.reconcile()
-	user := &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: "user"}}
-	user.Spec.NodeClassRef = &karpv1.NodeClassReference{Group: v1alpha1.Group, Kind: "OciNodeClass", Name: "class"}
-	stranger := user.DeepCopy()
-	stranger.Name, stranger.Spec.NodeClassRef.Name = "stranger", "other"
-	require.NoError(t, s.kube.Create(t.Context(), user))
-	require.NoError(t, s.kube.Create(t.Context(), stranger))
-	require.NoError(t, s.kube.Delete(t.Context(), s.class))
-	require.NoError(t, s.kube.Get(t.Context(), client.ObjectKeyFromObject(s.class), s.class))
-
-	recorder := test.NewEventRecorder()
-	controller := NewTerminationController(s.kube, recorder)
-	result, err := controller.Reconcile(t.Context(), s.class)
-	require.NoError(t, err)
-	require.NotZero(t, result.RequeueAfter)
-	require.Equal(t, "Deletion waits for NodeClaims that use this class: user", recorder.Events()[0].Message)
-
-	require.NoError(t, s.kube.Delete(t.Context(), user))
-	_, err = controller.Reconcile(t.Context(), lo.ToPtr(*s.class))
-	require.NoError(t, err)
-	require.Error(t, s.kube.Get(t.Context(), client.ObjectKeyFromObject(s.class), s.class), "it is gone")
 }

@@ -97,7 +97,11 @@ func TestWhatIsKnownOfAClassGoesWithIt(t *testing.T) {
 	s, r := withRegistrations(t)
 	s.reconcile()
 	require.Zero(t, r.forgot)
+	s.class.Finalizers = []string{v1alpha1.TerminationFinalizer}
+	require.NoError(t, s.kube.Update(t.Context(), s.class))
 	require.NoError(t, s.kube.Delete(t.Context(), s.class))
 	s.reconcile()
-	require.Equal(t, 1, r.forgot)
+	require.Equal(t, 1, r.forgot, "it is being deleted")
+	s.status.gone().DeleteFunc(t.Context(), event.DeleteEvent{Object: s.class}, nil)
+	require.Equal(t, 2, r.forgot, "it is gone, maybe without having been deleted before")
 }

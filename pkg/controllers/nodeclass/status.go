@@ -11,12 +11,12 @@ import (
 	"github.com/oracle/oci-go-sdk/v65/keymanagement"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	controllerruntime "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -105,6 +105,7 @@ func (c *StatusController) Register(_ context.Context, m manager.Manager) error 
 	b := controllerruntime.NewControllerManagedBy(m).
 		Named(c.Name()).
 		For(&v1alpha1.OciNodeClass{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})))
+	b = b.Watches(&v1alpha1.OciNodeClass{}, c.gone())
 	if c.Registrations != nil {
 		b = b.WatchesRawSource(source.Channel(c.Registrations.Changed(), &handler.EnqueueRequestForObject{}))
 	}
@@ -113,22 +114,30 @@ func (c *StatusController) Register(_ context.Context, m manager.Manager) error 
 		Complete(reconcile.AsReconciler(m.GetClient(), c))
 }
 
+// gone hears of classes that are gone. One that nothing uses goes at once, without a last look.
+func (c *StatusController) gone() handler.Funcs {
+	return handler.Funcs{DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		if nodeClass, ok := e.Object.(*v1alpha1.OciNodeClass); ok {
+			c.forget(nodeClass)
+		}
+	}}
+}
+
+// forget drops what is remembered of a class that is deleted.
+func (c *StatusController) forget(nodeClass *v1alpha1.OciNodeClass) {
+	c.Launches.forget(nodeClass.UID)
+	if c.Registrations != nil {
+		c.Registrations.Forget(nodeClass)
+	}
+}
+
 // Reconcile resolves the class and writes what changed.
 func (c *StatusController) Reconcile(ctx context.Context, nodeClass *v1alpha1.OciNodeClass) (reconcile.Result, error) {
 	if !nodeClass.DeletionTimestamp.IsZero() {
-		c.Launches.forget(nodeClass.UID)
-		if c.Registrations != nil {
-			c.Registrations.Forget(nodeClass)
-		}
+		c.forget(nodeClass)
 		return reconcile.Result{}, nil
 	}
 	stored := nodeClass.DeepCopy()
-	if controllerutil.AddFinalizer(nodeClass, v1alpha1.TerminationFinalizer) {
-		if err := c.Kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
-			return again(err)
-		}
-		stored = nodeClass.DeepCopy()
-	}
 	current := c.Cluster.Get()
 	if !selectsReservations(nodeClass) {
 		forgetReservations(nodeClass)

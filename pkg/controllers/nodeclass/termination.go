@@ -8,9 +8,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/workqueue"
 	controllerruntime "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -20,51 +23,74 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
 
-// TerminationController lets an OciNodeClass go once no NodeClaim uses it.
+// launchPatience is how soon a class is looked at again that could not be let go because something was being launched from it.
+const launchPatience = 10 * time.Second
+
+// TerminationController holds an OciNodeClass while NodeClaims use it, and lets it go when none does, deleted or not.
 type TerminationController struct {
 	kube     client.Client
 	recorder events.Recorder
+	holds    *Holds
 }
 
-// NewTerminationController makes the controller.
-func NewTerminationController(kube client.Client, recorder events.Recorder) *TerminationController {
-	return &TerminationController{kube: kube, recorder: recorder}
+// NewTerminationController makes the controller; holds is the one that launches ask.
+func NewTerminationController(kube client.Client, recorder events.Recorder, holds *Holds) *TerminationController {
+	return &TerminationController{kube: kube, recorder: recorder, holds: holds}
 }
 
 // Name is the controller's name in logs and metrics.
 func (c *TerminationController) Name() string { return "nodeclass.termination" }
 
-// Register adds the controller to a manager; the end of a NodeClaim may be what a class waits for.
+// Register adds the controller to a manager; the first and the last NodeClaim of a class are what it waits for.
 func (c *TerminationController) Register(_ context.Context, m manager.Manager) error {
+	queue := func(o client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		if ref := o.(*karpv1.NodeClaim).Spec.NodeClassRef; ref != nil && ref.Group == v1alpha1.Group {
+			q.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: ref.Name}})
+		}
+	}
 	return controllerruntime.NewControllerManagedBy(m).
 		Named(c.Name()).
 		For(&v1alpha1.OciNodeClass{}).
-		Watches(&karpv1.NodeClaim{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
-			ref := o.(*karpv1.NodeClaim).Spec.NodeClassRef
-			if ref == nil || ref.Group != v1alpha1.Group || o.GetDeletionTimestamp().IsZero() {
-				return nil
-			}
-			return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: ref.Name}}}
-		})).
+		Watches(&v1alpha1.OciNodeClass{}, handler.Funcs{
+			DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+				c.holds.Forget(e.Object.GetUID())
+			},
+		}).
+		Watches(&karpv1.NodeClaim{}, handler.Funcs{
+			CreateFunc: func(_ context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+				queue(e.Object, q)
+			},
+			DeleteFunc: func(_ context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+				queue(e.Object, q)
+			},
+		}).
 		Complete(reconcile.AsReconciler(m.GetClient(), c))
 }
 
-// Reconcile removes the finalizer of a deleted class that nothing uses, and says in an event what it waits for otherwise.
+// Reconcile brings the finalizer of a class in line with its NodeClaims, and says in an event what a deleted class waits for.
 func (c *TerminationController) Reconcile(ctx context.Context, nodeClass *v1alpha1.OciNodeClass) (reconcile.Result, error) {
-	if nodeClass.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(nodeClass, v1alpha1.TerminationFinalizer) {
+	held, deleted := controllerutil.ContainsFinalizer(nodeClass, v1alpha1.TerminationFinalizer), !nodeClass.DeletionTimestamp.IsZero()
+	if deleted && !held {
 		return reconcile.Result{}, nil
 	}
 	users, err := nodeClaimsOf(ctx, c.kube, nodeClass)
-	if err != nil {
+	switch {
+	case err != nil:
 		return reconcile.Result{}, err
-	}
-	if len(users) > 0 {
+	case len(users) > 0 && deleted:
 		c.recorder.Publish(waitingEvent(nodeClass, users))
 		return reconcile.Result{RequeueAfter: 10 * time.Second}, nil
+	case len(users) > 0 && !held:
+		err = c.holds.write(ctx, nodeClass)
+	case len(users) == 0 && held:
+		var done bool
+		if done, err = c.holds.release(ctx, nodeClass); err == nil && !done {
+			return reconcile.Result{RequeueAfter: launchPatience}, nil
+		}
 	}
-	stored := nodeClass.DeepCopy()
-	controllerutil.RemoveFinalizer(nodeClass, v1alpha1.TerminationFinalizer)
-	err = c.kube.Patch(ctx, nodeClass, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) { // somebody else wrote the class, which brings it here again
+		return reconcile.Result{RequeueAfter: jitter(conflictAfter)}, nil
+	}
 	return reconcile.Result{}, client.IgnoreNotFound(err)
 }
 
