@@ -8,14 +8,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/samber/lo"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/events"
 	coremetrics "sigs.k8s.io/karpenter/pkg/metrics"
@@ -31,8 +29,9 @@ const (
 	// preemptedFor is how long a shape is not launched as preemptible in a domain after OCI took an instance of it back there. Hosts that are
 	// wanted for others are not free again within minutes, and a node that is preempted again costs its pods more than the discount is worth.
 	preemptedFor = 10 * time.Minute
-	// atOnce bounds the writes to the API server that are under way; the client's own limit paces them.
-	atOnce = 64
+	// atOnce bounds the writes to the API server that are under way. Core answers each deletion with a handful of calls through the same
+	// limited client, so a whole wave of deletions gets in line before the first of those.
+	atOnce = 256
 )
 
 // takedown is a NodeClaim whose instance goes away at a moment that is known.
@@ -70,9 +69,9 @@ func (t *taker) remove(ctx context.Context, downs []takedown) (errs []error) {
 	return errs
 }
 
-// finish bounds the grace of the pods of removed NodeClaims by the deadlines, and taints their nodes.
+// finish bounds the grace of the pods of removed NodeClaims by the deadlines, taints their nodes, and tells people.
 func (t *taker) finish(ctx context.Context, downs []takedown) (errs []error) {
-	return t.each(ctx, downs, t.bound, t.taint)
+	return t.each(ctx, downs, t.bound, t.taint, t.tell)
 }
 
 // each makes every step for all before it makes the next for any.
@@ -104,11 +103,11 @@ func (t *taker) delete(ctx context.Context, d *takedown) error {
 		return fmt.Errorf("deleting NodeClaim %s: %w", d.claim.Name, err)
 	}
 	d.deleted = true
-	t.tell(d)
+	t.count(d)
 	return nil
 }
 
-func (t *taker) tell(d *takedown) {
+func (t *taker) count(d *takedown) {
 	if !d.published.IsZero() {
 		reactionSeconds.Observe(max(t.clock.Since(d.published), 0).Seconds(), map[string]string{labelKind: string(d.kind)})
 	}
@@ -118,52 +117,6 @@ func (t *taker) tell(d *takedown) {
 		coremetrics.CapacityTypeLabel: d.claim.Labels[karpv1.CapacityTypeLabelKey], coremetrics.ConsolidationPolicyLabel: "",
 		coremetrics.TerminationModeLabel: coremetrics.TerminationModeEventual,
 	})
-	publish(t.recorder, d.claim, corev1.EventTypeWarning, reasonOf(d.kind), d.says)
-}
-
-// loggedAtOnce is how many NodeClaims one line of the log names: few enough for the 16 KiB at which container runtimes break lines.
-const loggedAtOnce = 25
-
-// interrupted is what the log says of a NodeClaim that was deleted.
-type interrupted struct {
-	NodeClaim string `json:"nodeClaim"`
-	Node      string `json:"node,omitempty"`
-	Instance  string `json:"instance"`
-	Kind      kind   `json:"kind"`
-	Source    source `json:"source"`
-	Deadline  string `json:"deadline"`
-}
-
-// logTakedowns names every NodeClaim that was deleted. Lines name several, since Karpenter's logger writes no more than a hundred lines of
-// one text in a second, and every hundredth from there on.
-func logTakedowns(ctx context.Context, downs []takedown) {
-	done := lo.FilterMap(downs, func(d takedown, _ int) (interrupted, bool) {
-		return interrupted{
-			NodeClaim: d.claim.Name, Node: d.claim.Status.NodeName, Instance: d.claim.Status.ProviderID, Kind: d.kind, Source: d.source,
-			Deadline: d.deadline.UTC().Format(time.RFC3339),
-		}, d.deleted
-	})
-	for _, some := range lo.Chunk(done, loggedAtOnce) {
-		log.FromContext(ctx).Info("deleted NodeClaims whose instances are interrupted", "count", len(some), "interrupted", some)
-	}
-}
-
-func reasonOf(k kind) string {
-	if k == kindMaintenance {
-		return "MaintenanceDue"
-	}
-	return "Preempted"
-}
-
-// publish tells the same of a NodeClaim and of its node.
-func publish(recorder events.Recorder, claim *karpv1.NodeClaim, eventType, reason, message string) {
-	recorder.Publish(events.Event{InvolvedObject: claim, Type: eventType, Reason: reason, Message: message, DedupeValues: []string{string(claim.UID), message}})
-	if claim.Status.NodeName != "" {
-		// Events of nodes carry the name as the UID, as the kubelet's do.
-		node := &corev1.Node{}
-		node.Name, node.UID = claim.Status.NodeName, types.UID(claim.Status.NodeName)
-		recorder.Publish(events.Event{InvolvedObject: node, Type: eventType, Reason: reason, Message: message, DedupeValues: []string{"node", string(claim.UID), message}})
-	}
 }
 
 // bound has core end the pods by the deadline. The NodeClaim's own terminationGracePeriod is never made longer.

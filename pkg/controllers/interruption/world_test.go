@@ -54,6 +54,7 @@ type world struct {
 	due         *MaintenanceController
 	condition   *ConditionController
 	refuse      map[string]error // what deleting a NodeClaim answers, by name
+	untold      error            // what writing an event answers
 	counted     map[string]float64
 }
 
@@ -69,6 +70,11 @@ func newWorld(t *testing.T, o ocisim.Options, skew time.Duration) *world {
 				return err
 			}
 			return c.Delete(ctx, o, opts...)
+		}, Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if _, ok := o.(*corev1.Event); ok && w.untold != nil {
+				return w.untold
+			}
+			return c.Create(ctx, o, opts...)
 		}}).Build()
 	w.restart(w.World.StreamID)
 	w.counted = w.outcomes()
@@ -183,8 +189,13 @@ func (w *world) waiting() int {
 	return n
 }
 
+// told are the messages of the events of a reason: those that were written, and those that wait in the recorder.
 func (w *world) told(reason string) []string {
-	return lo.FilterMap(w.recorder.Events(), func(e events.Event, _ int) (string, bool) { return e.Message, e.Reason == reason })
+	w.t.Helper()
+	written := &corev1.EventList{}
+	require.NoError(w.t, w.kube.List(w.t.Context(), written))
+	return append(lo.FilterMap(written.Items, func(e corev1.Event, _ int) (string, bool) { return e.Message, e.Reason == reason }),
+		lo.FilterMap(w.recorder.Events(), func(e events.Event, _ int) (string, bool) { return e.Message, e.Reason == reason })...)
 }
 
 // spotReason is why preemptible instances of the tests' shape are not bought in their domain.
