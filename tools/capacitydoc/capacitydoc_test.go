@@ -21,7 +21,7 @@ func TestThePageTellsWhatOffersAreMadeFrom(t *testing.T) {
 	data, err := generate()
 	require.NoError(t, err)
 	for _, want := range []string{
-		"| VM.Standard.A1.Flex | arm64 |", "| VM.DenseIO.E5.Flex | amd64 | 8, 16, 24, 32, 40, 48 |", "| 1 nvidia a10 |", "`CapacityReservationsReady`", "`PlacementDrifted`",
+		"| VM.Standard.A1.Flex | arm64 |", "| VM.DenseIO.E5.Flex | amd64 | 8, 16, 24, 32, 40, 48 |", "| 1 nvidia a10 of 24 GB |", "| VM.Standard.E4.Flex | 28 to 114 | 1760 |", "`CapacityReservationsReady`", "`PlacementDrifted`",
 	} {
 		require.Contains(t, string(data), want)
 	}

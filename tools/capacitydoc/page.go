@@ -38,7 +38,7 @@ func kinds() []kind {
 		{"capacity reservations", code("placement.capacityReservationSelector"), code(short(v1alpha1.LabelCapacityReservationID), short(v1alpha1.LabelCapacityReservationSlot)),
 			code(v1alpha1.ConditionTypeCapacityReservationsReady) + ", event " + code(nodeclaim.ReasonReservationEnded), "capacity-reservations"},
 		{"preemptible", code("preemptible"), code("karpenter.sh/capacity-type") + " is `spot`", "drift " + code(drift(v1alpha1.ConcernPreemptible)), "preemptible-with-fallback"},
-		{"GPUs", "", code(short(v1alpha1.LabelInstanceGPU), short(v1alpha1.LabelInstanceGPUName), short(v1alpha1.LabelInstanceGPUManufacturer)),
+		{"GPUs", "", code(short(v1alpha1.LabelInstanceGPU), short(v1alpha1.LabelInstanceGPUName), short(v1alpha1.LabelInstanceGPUMemory), short(v1alpha1.LabelInstanceGPUManufacturer)),
 			"drift " + code(string(cloudprovider.DriftReasonImage)), "capacity-gpu"},
 		{"RDMA", code("placement.computeClusterSelector", "placement.clusterPlacementGroupSelector"), code(short(v1alpha1.LabelInstanceRDMA)),
 			code(v1alpha1.ConditionTypePlacementReady) + ", drift " + code(string(cloudprovider.DriftReasonPlacement)), "capacity-rdma"},
@@ -110,7 +110,7 @@ func row(s *shape.Shape) string {
 	}
 	gpus := ""
 	if s.GPUs > 0 {
-		gpus = fmt.Sprintf("%d %s %s", s.GPUs, s.GPUManufacturer, s.GPUName)
+		gpus = fmt.Sprintf("%d %s %s of %d GB", s.GPUs, s.GPUManufacturer, s.GPUName, s.GPUMemoryGB)
 	}
 	rdma := ""
 	if s.RDMA {

@@ -22,6 +22,8 @@ const (
 	LabelInstanceGPUName = Group + "/instance-gpu-name"
 	// LabelInstanceGPUManufacturer is nvidia or amd.
 	LabelInstanceGPUManufacturer = Group + "/instance-gpu-manufacturer"
+	// LabelInstanceGPUMemory is the memory of each GPU in GB.
+	LabelInstanceGPUMemory = Group + "/instance-gpu-memory"
 	// LabelInstanceGPUDescription is OCI's own description of the GPU, made a legal label value.
 	LabelInstanceGPUDescription = Group + "/instance-gpu-description"
 	// LabelInstanceNetworkBandwidth is the network bandwidth in Mbit/s, counted as 1024 to the Gbit/s.
@@ -68,6 +70,7 @@ var WellKnownLabels = []string{
 	LabelInstanceGPU,
 	LabelInstanceGPUName,
 	LabelInstanceGPUManufacturer,
+	LabelInstanceGPUMemory,
 	LabelInstanceGPUDescription,
 	LabelInstanceNetworkBandwidth,
 	LabelInstanceMaxVNICs,

@@ -43,7 +43,8 @@ func newClaim(nodeClaim *karpv1.NodeClaim) claim {
 var (
 	gpuResources = []corev1.ResourceName{resources.ResourceNVIDIAGPU, resources.ResourceAMDGPU}
 	gpuLabels    = []string{
-		v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUDescription,
+		v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUMemory,
+		v1alpha1.LabelInstanceGPUDescription,
 		v1alpha1.LabelInstanceCategory, v1alpha1.LabelInstanceFamily, v1alpha1.LabelInstanceShapeName,
 	}
 )

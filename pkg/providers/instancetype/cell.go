@@ -92,7 +92,7 @@ func (c *cell) label(key string) (value string, settled bool) {
 		return "vm", true
 	case v1alpha1.LabelInstanceRDMA:
 		return strconv.FormatBool(s.RDMA), true
-	case v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUDescription:
+	case v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUMemory, v1alpha1.LabelInstanceGPUDescription:
 		return c.gpuLabel(key), true
 	case v1alpha1.LabelInstanceExtendedMemory:
 		if c.extended() {
@@ -117,6 +117,8 @@ func (c *cell) gpuLabel(key string) string {
 		return strconv.Itoa(c.shape.GPUs)
 	case v1alpha1.LabelInstanceGPUName:
 		return c.shape.GPUName
+	case v1alpha1.LabelInstanceGPUMemory:
+		return positive(c.shape.GPUMemoryGB)
 	case v1alpha1.LabelInstanceGPUManufacturer:
 		return c.shape.GPUManufacturer
 	default:

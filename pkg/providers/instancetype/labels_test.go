@@ -20,7 +20,7 @@ const labelPrefix = "karpenter.k8s.oracle/"
 
 // numeric are our labels whose values are whole numbers.
 var numeric = []string{
-	"instance-cpu", "instance-ocpu", "instance-memory", "instance-gpu", "instance-network-bandwidth", "instance-max-vnics", "instance-local-nvme", "baseline-ocpu-utilization",
+	"instance-cpu", "instance-ocpu", "instance-memory", "instance-gpu", "instance-gpu-memory", "instance-network-bandwidth", "instance-max-vnics", "instance-local-nvme", "baseline-ocpu-utilization",
 }
 
 // textual are our other labels.

@@ -76,6 +76,7 @@ func applyDevices(s *Shape, parsed parsedName, record core.Shape) {
 	if s.GPUs > 0 {
 		s.GPUDescription = oci.Value(record.GpuDescription)
 		s.GPUName, s.GPUManufacturer = gpuOf(parsed, s.GPUDescription)
+		s.GPUMemoryGB = gpuMemoryGB(parsed, s.GPUDescription)
 	}
 	s.RDMA = oci.Value(record.RdmaPorts) > 0
 	s.LocalNVMeGB = float64(oci.Value(record.LocalDisksTotalSizeInGBs))

@@ -2,6 +2,7 @@ package shape
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -87,9 +88,13 @@ var documentedMaxima = map[string]struct{ ocpus, memoryGB float64 }{
 // gpuNames are the GPU models that the shape's name does not tell (documented).
 var gpuNames = map[string]string{"GPU2": "p100", "GPU3": "v100", "GPU4": "a100"}
 
+// gpuMemories are the GB of each GPU where OCI's description does not tell them (documented).
+var gpuMemories = map[string]int{"GPU2": 16, "GPU3": 16, "GPU4": 40, "GPU.A10": 24}
+
 var (
-	seriesPattern = regexp.MustCompile(`^(Standard|DenseIO|Optimized|HPC|GPU)([0-9]*)$`)
-	sizePattern   = regexp.MustCompile(`^([0-9]+|Flex|Micro)$`)
+	gpuMemoryPattern = regexp.MustCompile(`([0-9]+) ?GB`)
+	seriesPattern    = regexp.MustCompile(`^(Standard|DenseIO|Optimized|HPC|GPU)([0-9]*)$`)
+	sizePattern      = regexp.MustCompile(`^([0-9]+|Flex|Micro)$`)
 )
 
 // parsedName is a shape's name taken apart.
@@ -171,6 +176,16 @@ func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
 // gpuOf tells a GPU's model and vendor: AMD's models are MI..., all others are NVIDIA's. Documented for every GPU shape up to GB300, assumed for
 // later ones, where the description decides if it names a vendor. RDMA, local NVMe and the number of GPUs need no rule: the record has them.
+// gpuMemoryGB is the memory of each GPU as its description says ("NVIDIA A100 80 GB"), else as documented; 0 when neither is known.
+func gpuMemoryGB(p parsedName, description string) int {
+	if found := gpuMemoryPattern.FindStringSubmatch(description); found != nil {
+		if gb, err := strconv.Atoi(found[1]); err == nil {
+			return gb
+		}
+	}
+	return gpuMemories[p.model]
+}
+
 func gpuOf(p parsedName, description string) (name, manufacturer string) {
 	name, ok := gpuNames[p.model]
 	if !ok {

@@ -108,6 +108,7 @@ type Shape struct {
 	GPUName         string // lower case, such as a10 or h100
 	GPUManufacturer string // nvidia or amd
 	GPUDescription  string // OCI's own text
+	GPUMemoryGB     int    // of each GPU; 0 when not known
 	RDMA            bool
 	LocalNVMeGB     float64 // of a fixed shape; of a flexible one see LocalNVMe
 

@@ -85,19 +85,21 @@ func TestGPUsAreTold(t *testing.T) {
 	for name, want := range map[string]struct {
 		gpus         int
 		model, maker string
+		memoryGB     int
 	}{
-		"VM.GPU.A10.2":     {2, "a10", "nvidia"},
-		"BM.GPU.A100-v2.8": {8, "a100", "nvidia"},
-		"BM.GPU4.8":        {8, "a100", "nvidia"},
-		"VM.GPU3.1":        {1, "v100", "nvidia"},
-		"VM.GPU2.1":        {1, "p100", "nvidia"},
-		"BM.GPU.MI300X.8":  {8, "mi300x", "amd"},
-		"BM.GPU.H100.8":    {8, "h100", "nvidia"},
+		"VM.GPU.A10.2":     {2, "a10", "nvidia", 24},
+		"BM.GPU.A100-v2.8": {8, "a100", "nvidia", 80},
+		"BM.GPU4.8":        {8, "a100", "nvidia", 40},
+		"VM.GPU3.1":        {1, "v100", "nvidia", 16},
+		"VM.GPU2.1":        {1, "p100", "nvidia", 16},
+		"BM.GPU.MI300X.8":  {8, "mi300x", "amd", 192},
+		"BM.GPU.H100.8":    {8, "h100", "nvidia", 80},
 	} {
 		s := shapes[name]
 		require.Equal(t, want.gpus, s.GPUs, name)
 		require.Equal(t, want.model, s.GPUName, name)
 		require.Equal(t, want.maker, s.GPUManufacturer, name)
+		require.Equal(t, want.memoryGB, s.GPUMemoryGB, name)
 	}
 	require.Empty(t, shapes["VM.Standard.E5.Flex"].GPUManufacturer)
 	require.True(t, shapes["BM.GPU.H100.8"].RDMA)
