@@ -1,5 +1,5 @@
-# Every target is listed by `make help`. Nothing here downloads a prebuilt program: tools and the Kubernetes control plane are
-# built from Go modules into bin/.
+# Every target is listed by `make help`. Tools and the Kubernetes control plane are built from Go modules into bin/; no prebuilt program is
+# downloaded but Prometheus (make prometheus) and shellcheck (make verify), from the distribution's packages.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
