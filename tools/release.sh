@@ -25,7 +25,7 @@ pack() {
         gzip -9 --no-name >"$archive"
 }
 
-# program NAME PACKAGE LDFLAGS PLATFORMS... builds a program for each platform.
+# program NAME PACKAGE LDFLAGS PLATFORMS... builds a program for each platform, and adds the licences of all that is linked into it.
 program() {
     local name=$1 package=$2 stamp=$3 platform folder file
     shift 3
@@ -36,7 +36,8 @@ program() {
         mkdir -p "$folder"
         GOOS=${platform%/*} GOARCH=${platform#*/} go build -trimpath -buildvcs=false -mod=readonly -ldflags "-s -w -X $stamp=$version" -o "$folder/$file" "$package"
         cp LICENSE "$folder/"
-        pack "$out/${name}_${version}_${platform/\//_}.tar.gz" "$folder" "$file" LICENSE
+        go run ./tools/licences --quiet --platforms "$platform" --write "$folder/licenses" "$package"
+        pack "$out/${name}_${version}_${platform/\//_}.tar.gz" "$folder" "$file" LICENSE licenses
     done
 }
 

@@ -1,7 +1,7 @@
 // Command licences lists the modules that are linked into the shipped programs with their licences, and fails when one of them has a
-// licence that is not on the list of those that may be shipped, or one that is not understood.
+// licence that is not on the list of those that may be shipped, or one that is not understood. It can write the texts that have to go with a program.
 //
-//	go run ./tools/licences [--quiet] [packages...]
+//	go run ./tools/licences [--quiet] [--platforms linux/amd64] [--write FOLDER] [packages...]
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -30,7 +31,7 @@ var excused = map[string]string{
 }
 
 // platforms are those of the image and the released programs; other systems link other packages.
-var platforms = []string{"linux/amd64", "linux/arm64", "darwin/arm64"}
+const platforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -45,6 +46,8 @@ func main() {
 func run(ctx context.Context, out io.Writer, args []string) error {
 	flags := flag.NewFlagSet("licences", flag.ContinueOnError)
 	quiet := flags.Bool("quiet", false, "say one line when all is well")
+	linkedOn := flags.String("platforms", platforms, "platforms that the programs are for, separated by commas")
+	folder := flags.String("write", "", "folder to write licences and notices to, below <module>@<version>")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -52,7 +55,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	if len(packages) == 0 {
 		packages = []string{"./cmd/..."}
 	}
-	modules, err := notice.Linked(ctx, ".", platforms, packages...)
+	modules, err := notice.Linked(ctx, ".", strings.Split(*linkedOn, ","), packages...)
 	if err != nil {
 		return err
 	}
@@ -61,7 +64,30 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	} else if err := table(out, modules); err != nil {
 		return err
 	}
-	return check(modules)
+	if err := check(modules); err != nil || *folder == "" {
+		return err
+	}
+	return write(*folder, modules)
+}
+
+// write stores the texts that have to go with a program.
+func write(folder string, modules []notice.Module) error {
+	for _, m := range modules {
+		of := m.Path
+		if m.Version != "" {
+			of += "@" + m.Version
+		}
+		for _, f := range m.Files {
+			path := filepath.Join(folder, filepath.FromSlash(of), filepath.FromSlash(f.Name))
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				return fmt.Errorf("writing the licences of %s: %w", m.Path, err)
+			}
+			if err := os.WriteFile(path, f.Text, 0o644); err != nil { //nolint:gosec // everybody may read them
+				return fmt.Errorf("writing the licences of %s: %w", m.Path, err)
+			}
+		}
+	}
+	return nil
 }
 
 func table(out io.Writer, modules []notice.Module) error {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,4 +32,19 @@ func TestThisProgramsOwnModulesMayBeShipped(t *testing.T) {
 	require.Regexp(t, `github.com/google/licensecheck +v\S+ +BSD-3-Clause`, out.String())
 	require.Regexp(t, `std +go\S+ +BSD-3-Clause`, out.String())
 	require.Regexp(t, `karpenter-oke/karpenter-oke +Apache-2.0`, out.String())
+}
+
+func TestTheTextsThatGoWithAProgramAreWritten(t *testing.T) {
+	t.Chdir("../..")
+	folder := t.TempDir()
+	require.NoError(t, run(t.Context(), &bytes.Buffer{}, []string{"--quiet", "--platforms", "linux/amd64", "--write", folder, "./tools/licences"}))
+	own, err := os.ReadFile("LICENSE")
+	require.NoError(t, err)
+	written, err := os.ReadFile(filepath.Join(folder, "github.com/karpenter-oke/karpenter-oke/LICENSE"))
+	require.NoError(t, err)
+	require.Equal(t, string(own), string(written))
+	linked, err := filepath.Glob(filepath.Join(folder, "github.com/google/licensecheck@v*/LICENSE"))
+	require.NoError(t, err)
+	require.Len(t, linked, 1)
+	require.ErrorContains(t, run(t.Context(), &bytes.Buffer{}, []string{"--quiet", "--platforms", "linux", "./tools/licences"}), "is not written os/arch")
 }

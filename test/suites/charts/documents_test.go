@@ -16,7 +16,7 @@ func TestTheTableOfVersionsIsTrue(t *testing.T) {
 	require.NotNil(t, row, "docs/upgrade.md has no row of versions")
 	for _, dir := range []string{chart, crdChart} {
 		text := read(t, dir+"/Chart.yaml")
-		require.Contains(t, text, "\nappVersion: "+row[1]+"\n")
+		require.Contains(t, text, "\nappVersion: v"+row[1]+"\n")
 		require.Contains(t, text, "\nkubeVersion: \">="+row[3]+".0-0\"\n")
 	}
 	data, err := os.ReadFile("../../../go.mod")
