@@ -25,13 +25,13 @@ type compartments struct {
 func (c compartments) Compartments(ctx context.Context) ([]string, error) {
 	all := map[string]struct{}{c.own: {}}
 	classes, claims := &v1alpha1.OciNodeClassList{}, &karpv1.NodeClaimList{}
-	if err := c.kube.List(ctx, classes); err != nil {
+	if err := c.kube.List(ctx, classes, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing OciNodeClasses: %w", err)
 	}
 	for i := range classes.Items {
 		all[classes.Items[i].CompartmentIDOr(c.own)] = struct{}{}
 	}
-	if err := c.kube.List(ctx, claims); err != nil {
+	if err := c.kube.List(ctx, claims, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing NodeClaims: %w", err)
 	}
 	for i := range claims.Items {
@@ -48,7 +48,7 @@ type claimed struct{ kube client.Reader }
 // Claimed implements inventory.Claims.
 func (c claimed) Claimed(ctx context.Context) (map[string]inventory.Owner, error) {
 	claims := &karpv1.NodeClaimList{}
-	if err := c.kube.List(ctx, claims); err != nil {
+	if err := c.kube.List(ctx, claims, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing NodeClaims: %w", err)
 	}
 	owners := map[string]inventory.Owner{}

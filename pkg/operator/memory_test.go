@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	toolstesting "k8s.io/client-go/tools/cache/testing"
@@ -21,12 +22,18 @@ func (o oneInformer) GetInformer(context.Context, client.Object, ...cache.Inform
 	return o.SharedIndexInformer, nil
 }
 
-func TestTheCacheHoldsNobodyWhoManagesFields(t *testing.T) {
+func TestTheCacheHoldsOnlyWhatIsRead(t *testing.T) {
 	source := toolstesting.NewFakeControllerSource()
-	source.Add(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "default", Name: "a", Labels: map[string]string{"app": "a"},
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{}}`)}},
-	}})
+	given := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}
+	source.Add(&corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "default", Name: "a", Labels: map[string]string{"app": "a"},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{}}`)}},
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
+			Name: "main", Image: "web", ImageID: "web@sha256:1", Ready: true, AllocatedResources: given, Resources: &corev1.ResourceRequirements{Requests: given},
+		}}},
+	})
 	informer := toolscache.NewSharedIndexInformer(source, &corev1.Pod{}, 0, toolscache.Indexers{})
 	require.NoError(t, stripCopies(t.Context(), oneInformer{informer}))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -38,6 +45,9 @@ func TestTheCacheHoldsNobodyWhoManagesFields(t *testing.T) {
 	require.True(t, there)
 	require.Empty(t, held.(*corev1.Pod).ManagedFields)
 	require.Equal(t, map[string]string{"app": "a"}, held.(*corev1.Pod).Labels)
+	require.Equal(t, corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
+		Name: "main", AllocatedResources: given, Resources: &corev1.ResourceRequirements{Requests: given},
+	}}}, held.(*corev1.Pod).Status, "core reads what a container was given, also where it was changed while it runs")
 	require.Error(t, stripCopies(t.Context(), oneInformer{informer}), "a cache that was started can not be changed any more, and says so")
 	cancel()
 	<-ended

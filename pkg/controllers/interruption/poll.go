@@ -8,9 +8,11 @@ import (
 
 	"github.com/awslabs/operatorpkg/reconciler"
 	"github.com/awslabs/operatorpkg/singleton"
+	"github.com/awslabs/operatorpkg/status"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
 	controllerruntime "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
@@ -44,13 +46,17 @@ func (c *PollController) Register(_ context.Context, m manager.Manager) error {
 // Reconcile compares the preemptible NodeClaims with the list. Without such NodeClaims it asks for none.
 func (c *PollController) Reconcile(ctx context.Context) (reconciler.Result, error) {
 	list := &karpv1.NodeClaimList{}
-	if err := c.Kube.List(ctx, list); err != nil {
+	// All are looked through every few seconds, so only the preemptible ones are copied.
+	if err := c.Kube.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return reconciler.Result{}, fmt.Errorf("listing NodeClaims: %w", err)
 	}
 	// One that has not registered is the launch watch's.
-	claims := lo.Filter(list.Items, func(claim karpv1.NodeClaim, _ int) bool {
-		return ours(&claim) && claim.Labels[karpv1.CapacityTypeLabelKey] == karpv1.CapacityTypeSpot && claim.DeletionTimestamp.IsZero() &&
-			claim.Status.ProviderID != "" && claim.StatusConditions().Get(karpv1.ConditionTypeRegistered).IsTrue()
+	claims := lo.FilterMap(list.Items, func(claim karpv1.NodeClaim, _ int) (karpv1.NodeClaim, bool) {
+		if !ours(&claim) || claim.Labels[karpv1.CapacityTypeLabelKey] != karpv1.CapacityTypeSpot || !claim.DeletionTimestamp.IsZero() ||
+			claim.Status.ProviderID == "" || !claim.StatusConditions(status.WithObservedOnly()).Get(karpv1.ConditionTypeRegistered).IsTrue() {
+			return karpv1.NodeClaim{}, false
+		}
+		return *claim.DeepCopy(), true
 	})
 	if len(claims) == 0 {
 		return reconciler.Result{RequeueAfter: lookInterval}, nil

@@ -54,7 +54,7 @@ func (c *InUseController) Register(_ context.Context, m manager.Manager) error {
 // Reconcile builds the index anew.
 func (c *InUseController) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	claims := &karpv1.NodeClaimList{}
-	if err := c.kube.List(ctx, claims); err != nil {
+	if err := c.kube.List(ctx, claims, client.UnsafeDisableDeepCopy); err != nil {
 		return reconcile.Result{}, fmt.Errorf("listing NodeClaims: %w", err)
 	}
 	sets := map[string]map[string]struct{}{}

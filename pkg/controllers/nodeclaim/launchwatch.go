@@ -8,6 +8,7 @@ import (
 
 	"github.com/awslabs/operatorpkg/reconciler"
 	"github.com/awslabs/operatorpkg/singleton"
+	"github.com/awslabs/operatorpkg/status"
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"github.com/samber/lo"
@@ -90,11 +91,15 @@ func (c *LaunchWatchController) Register(_ context.Context, m manager.Manager) e
 // Reconcile looks at every NodeClaim that was launched and has not registered.
 func (c *LaunchWatchController) Reconcile(ctx context.Context) (reconciler.Result, error) {
 	claims := &karpv1.NodeClaimList{}
-	if err := c.kube.List(ctx, claims); err != nil {
+	// All are looked through every few seconds, so only those are copied that something is done with.
+	if err := c.kube.List(ctx, claims, client.UnsafeDisableDeepCopy); err != nil {
 		return reconciler.Result{}, fmt.Errorf("listing NodeClaims: %w", err)
 	}
-	young := lo.Filter(claims.Items, func(claim karpv1.NodeClaim, _ int) bool {
-		return claim.DeletionTimestamp.IsZero() && claim.Status.ProviderID != "" && !claim.StatusConditions().Get(karpv1.ConditionTypeRegistered).IsTrue()
+	young := lo.FilterMap(claims.Items, func(claim karpv1.NodeClaim, _ int) (karpv1.NodeClaim, bool) {
+		if !claim.DeletionTimestamp.IsZero() || claim.Status.ProviderID == "" || claim.StatusConditions(status.WithObservedOnly()).Get(karpv1.ConditionTypeRegistered).IsTrue() {
+			return karpv1.NodeClaim{}, false
+		}
+		return *claim.DeepCopy(), true
 	})
 	if len(young) == 0 {
 		return reconciler.Result{RequeueAfter: launchWatchInterval}, nil

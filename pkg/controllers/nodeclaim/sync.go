@@ -66,7 +66,7 @@ func (c *SyncController) Register(_ context.Context, m manager.Manager) error {
 // Reconcile compares every NodeClaim with its class; one that fails does not hold up the others.
 func (c *SyncController) Reconcile(ctx context.Context) (reconciler.Result, error) {
 	claims, classes := &karpv1.NodeClaimList{}, &v1alpha1.OciNodeClassList{}
-	if err := errors.Join(c.kube.List(ctx, claims), c.kube.List(ctx, classes)); err != nil {
+	if err := errors.Join(c.kube.List(ctx, claims, client.UnsafeDisableDeepCopy), c.kube.List(ctx, classes)); err != nil {
 		return reconciler.Result{}, fmt.Errorf("listing NodeClaims and OciNodeClasses: %w", err)
 	}
 	byName := map[string]*v1alpha1.OciNodeClass{}
@@ -76,13 +76,13 @@ func (c *SyncController) Reconcile(ctx context.Context) (reconciler.Result, erro
 	snapshot := c.inventory.Current()
 	var errs []error
 	for i := range claims.Items {
-		claim := &claims.Items[i]
+		claim := &claims.Items[i] // the cache's own: to be read only
 		found, known := snapshot.Get(claim.Status.ProviderID)
 		nodeClass := classOf(claim, byName)
 		if nodeClass == nil || !claim.DeletionTimestamp.IsZero() || !known || found.Ending() {
 			continue
 		}
-		if err := c.sync(ctx, claim, nodeClass, found); err != nil {
+		if err := c.sync(ctx, claim, claim.DeepCopy(), nodeClass, found); err != nil {
 			errs = append(errs, fmt.Errorf("bringing NodeClaim %s up to date: %w", claim.Name, err))
 		}
 	}
@@ -99,8 +99,7 @@ func classOf(claim *karpv1.NodeClaim, byName map[string]*v1alpha1.OciNodeClass) 
 	return nil
 }
 
-func (c *SyncController) sync(ctx context.Context, claim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass, found inventory.Instance) error {
-	stored := claim.DeepCopy()
+func (c *SyncController) sync(ctx context.Context, stored, claim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass, found inventory.Instance) error {
 	if claim.Annotations == nil {
 		claim.Annotations = map[string]string{}
 	}
