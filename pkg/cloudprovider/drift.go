@@ -123,6 +123,7 @@ func staticDrift(nodeClaim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass) 
 	}
 	changed := lo.Reject(v1alpha1.ChangedConcerns(stamped, nodeClass.Hash()), func(concern v1alpha1.Concern, _ int) bool {
 		return concern == v1alpha1.ConcernTags ||
+			(concern == v1alpha1.ConcernLocalNVMe && nodeClaim.Labels[v1alpha1.LabelInstanceLocalNVMe] == "") ||
 			(concern == v1alpha1.ConcernPreemptible && nodeClaim.Labels[karpv1.CapacityTypeLabelKey] != karpv1.CapacityTypeSpot)
 	})
 	if len(changed) == 0 {

@@ -141,6 +141,7 @@ func TestDriftNamesWhatChanged(t *testing.T) {
 			s.annotate = map[string]string{v1alpha1.AnnotationMaintenanceDue: time.Now().Add(14 * 24 * time.Hour).Format(time.RFC3339)} // weeks away
 			c.Spec.FreeFormTags = v1alpha1.FreeFormTags{"team": "web"}
 			c.Spec.Preemptible = &v1alpha1.Preemptible{PreserveBootVolume: lo.ToPtr(true)}
+			c.Spec.LocalNVMePolicy = v1alpha1.LocalNVMePolicyRAID0 // the node has no such drives
 			c.Status.SecurityGroups = nil
 			c.Spec.BootConfig.KMSKeyID = ""
 			c.Labels = map[string]string{"a": "b"}

@@ -185,6 +185,19 @@ var denseSizes = map[string]map[float64]float64{
 	"VM.DenseIO.E5.Flex": {8: 96, 16: 192, 24: 288, 32: 384, 40: 480, 48: 576},
 }
 
+// ocpusPerDenseDrive is how many OCPUs of such a shape come with one drive more.
+const ocpusPerDenseDrive = 8
+
+// localDisks are the drives of an instance and their size in all, in GB of 10^9 bytes.
+func localDisks(shape core.Shape, ocpus float64) (drives int, totalGB float64) {
+	drives, totalGB = lo.FromPtr(shape.LocalDisks), float64(lo.FromPtr(shape.LocalDisksTotalSizeInGBs))
+	if _, dense := denseSizes[lo.FromPtr(shape.Shape)]; dense {
+		n := int(ocpus / ocpusPerDenseDrive)
+		return n, totalGB * float64(n)
+	}
+	return drives, totalGB
+}
+
 func checkRanges(shape core.Shape, z size) error {
 	name := *shape.Shape
 	if sizes, dense := denseSizes[name]; dense {
@@ -213,8 +226,9 @@ func checkRanges(shape core.Shape, z size) error {
 
 // describe renders the size as part of an instance.
 func describe(shape core.Shape, z size, baseline core.InstanceShapeConfigBaselineOcpuUtilizationEnum) *core.InstanceShapeConfig {
+	drives, driveGB := localDisks(shape, z.ocpus)
 	return &core.InstanceShapeConfig{Ocpus: lo.ToPtr(float32(z.ocpus)), MemoryInGBs: lo.ToPtr(float32(z.memoryGB)), Vcpus: lo.ToPtr(z.vcpus),
 		Gpus: lo.ToPtr(z.gpus), GpuDescription: shape.GpuDescription, ProcessorDescription: shape.ProcessorDescription, BaselineOcpuUtilization: baseline,
 		NetworkingBandwidthInGbps: lo.ToPtr(float32(bandwidthGbps(shape, z.ocpus))), MaxVnicAttachments: lo.ToPtr(maxVNICs(shape, z.ocpus)),
-		LocalDisks: shape.LocalDisks, LocalDisksTotalSizeInGBs: shape.LocalDisksTotalSizeInGBs, LocalDiskDescription: shape.LocalDiskDescription}
+		LocalDisks: &drives, LocalDisksTotalSizeInGBs: lo.ToPtr(float32(driveGB)), LocalDiskDescription: shape.LocalDiskDescription}
 }

@@ -27,7 +27,9 @@ type Instance struct {
 	MemoryGB         float64                   `json:"memoryInGBs"` // GiB in fact
 	VCPUs            int                       `json:"vcpus"`
 	GPUs             int                       `json:"gpus"`
-	Baseline         string                    `json:"baselineOcpuUtilization,omitempty"` // BASELINE_1_8, BASELINE_1_2 or empty
+	Baseline         string                    `json:"baselineOcpuUtilization,omitempty"`  // BASELINE_1_8, BASELINE_1_2 or empty
+	LocalDisks       int                       `json:"localDisks,omitempty"`               // NVMe drives of the machine itself
+	LocalDisksGB     float64                   `json:"localDisksTotalSizeInGBs,omitempty"` // of 10^9 bytes, all together
 	BootVolumeSizeGB int64                     `json:"bootVolumeSizeInGBs"`
 	BootVolumeVPUs   int64                     `json:"bootVolumeVpusPerGB"`
 	Preemptible      bool                      `json:"preemptible"`
@@ -207,7 +209,7 @@ func (i *instance) snapshot() Instance {
 	return Instance{
 		ID: lo.FromPtr(m.Id), DisplayName: lo.FromPtr(m.DisplayName), CompartmentID: lo.FromPtr(m.CompartmentId), State: string(m.LifecycleState),
 		Shape: lo.FromPtr(m.Shape), AD: lo.FromPtr(m.AvailabilityDomain), FD: lo.FromPtr(m.FaultDomain), Region: lo.FromPtr(m.Region),
-		ImageID: lo.FromPtr(m.ImageId), ImageName: i.imageName, DataDevices: i.dataDevices, OCPUs: i.size.ocpus, MemoryGB: i.size.memoryGB, VCPUs: i.vcpus(), GPUs: i.size.gpus,
+		ImageID: lo.FromPtr(m.ImageId), ImageName: i.imageName, DataDevices: i.dataDevices, LocalDisks: lo.FromPtr(m.ShapeConfig.LocalDisks), LocalDisksGB: float64(lo.FromPtr(m.ShapeConfig.LocalDisksTotalSizeInGBs)), OCPUs: i.size.ocpus, MemoryGB: i.size.memoryGB, VCPUs: i.vcpus(), GPUs: i.size.gpus,
 		Baseline: baselineName(m.ShapeConfig), BootVolumeSizeGB: i.bootVolumeGB, BootVolumeVPUs: i.bootVolumeVPUs,
 		Preemptible: m.PreemptibleInstanceConfig != nil, ReservationID: lo.FromPtr(m.CapacityReservationId),
 		Metadata: maps.Clone(m.Metadata), ExtendedMetadata: maps.Clone(m.ExtendedMetadata), FreeformTags: maps.Clone(m.FreeformTags),

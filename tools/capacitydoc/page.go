@@ -42,7 +42,7 @@ func kinds() []kind {
 			"drift " + code(string(cloudprovider.DriftReasonImage)), "capacity-gpu"},
 		{"RDMA", code("placement.computeClusterSelector", "placement.clusterPlacementGroupSelector"), code(short(v1alpha1.LabelInstanceRDMA)),
 			code(v1alpha1.ConditionTypePlacementReady) + ", drift " + code(string(cloudprovider.DriftReasonPlacement)), "capacity-rdma"},
-		{"local NVMe", "", code(short(v1alpha1.LabelInstanceLocalNVMe)), "", "capacity-machines"},
+		{"local NVMe", code("localNvmePolicy"), code(short(v1alpha1.LabelInstanceLocalNVMe)), "drift " + code(drift(v1alpha1.ConcernLocalNVMe)), "capacity-local-nvme"},
 		{"burstable", code("flex.baselines"), code(short(v1alpha1.LabelBaselineOCPUUtilization)), "drift " + code(string(cloudprovider.DriftReasonFlex)), "capacity-machines"},
 		{"extended memory", code("flex.extendedMemory"), code(short(v1alpha1.LabelInstanceExtendedMemory)), "drift " + code(string(cloudprovider.DriftReasonFlex)), "capacity-machines"},
 		{"Arm", "", code("kubernetes.io/arch"), code(v1alpha1.ConditionTypeImageReady), "arm"},

@@ -30,6 +30,8 @@ const (
 	ConcernInstanceOptions Concern = "InstanceOptions"
 	ConcernBootstrap       Concern = "Bootstrap"
 	ConcernKubelet         Concern = "Kubelet"
+	// ConcernLocalNVMe concerns nodes with local NVMe drives only.
+	ConcernLocalNVMe Concern = "LocalNVMe"
 	// ConcernPreemptible concerns nodes of capacity type spot only.
 	ConcernPreemptible Concern = "Preemptible"
 	// ConcernTags can be brought up to date on a running instance.
@@ -51,6 +53,7 @@ func (in *OciNodeClass) concerns() map[Concern]any {
 			in.BootVolumeSizeInGBs(), in.BootVolumeVpusPerGB(), in.BootVolumeKMSKeyID(), in.BootVolumeEncryptionInTransit(),
 		},
 		ConcernBlockDevices:    blockDeviceFacts(s.BlockDevices),
+		ConcernLocalNVMe:       s.LocalNVMePolicy,
 		ConcernNetwork:         orZero(s.PrimaryVNIC),
 		ConcernPodNetworking:   podNetworkingFacts(in),
 		ConcernLaunchOptions:   orZero(s.LaunchOptions),

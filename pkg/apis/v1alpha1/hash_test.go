@@ -25,6 +25,7 @@ func TestTheHashNamesTheConcernThatChanged(t *testing.T) {
 		"a key for the boot volume":      {v1alpha1.OciNodeClassSpec{BootConfig: &v1alpha1.BootConfig{KMSKeyID: "ocid1.key.a"}}, v1alpha1.ConcernBootVolume},
 		"encryption in transit":          {v1alpha1.OciNodeClassSpec{BootConfig: &v1alpha1.BootConfig{IsPVEncryptionInTransitEnabled: lo.ToPtr(true)}}, v1alpha1.ConcernBootVolume},
 		"a block device":                 {v1alpha1.OciNodeClassSpec{BlockDevices: []v1alpha1.BlockDevice{{SizeInGBs: 50}}}, v1alpha1.ConcernBlockDevices},
+		"pods on local drives":           {v1alpha1.OciNodeClassSpec{LocalNVMePolicy: v1alpha1.LocalNVMePolicyRAID0}, v1alpha1.ConcernLocalNVMe},
 		"a public address":               {v1alpha1.OciNodeClassSpec{PrimaryVNIC: &v1alpha1.PrimaryVNIC{AssignPublicIP: lo.ToPtr(true)}}, v1alpha1.ConcernNetwork},
 		"no public address, said so":     {v1alpha1.OciNodeClassSpec{PrimaryVNIC: &v1alpha1.PrimaryVNIC{AssignPublicIP: lo.ToPtr(false)}}, v1alpha1.ConcernNetwork},
 		"addresses of the VCN for pods":  {v1alpha1.OciNodeClassSpec{PodNetworking: &v1alpha1.PodNetworking{Type: v1alpha1.PodNetworkingVCNNative}}, v1alpha1.ConcernPodNetworking},

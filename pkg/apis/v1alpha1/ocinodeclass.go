@@ -12,6 +12,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.agentList) || !has(self.disabledAgentList) || !self.agentList.exists(p, p in self.disabledAgentList)",message="a plugin is in both agentList and disabledAgentList; remove it from one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || !has(self.placement.dedicatedVmHostSelector) || !has(self.flex) || !has(self.flex.extendedMemory) || !self.flex.extendedMemory",message="instances with extended memory are not launched on dedicated VM hosts; remove flex.extendedMemory or placement.dedicatedVmHostSelector"
 // +kubebuilder:validation:XValidation:rule="!has(self.placement) || !has(self.placement.dedicatedVmHostSelector) || !has(self.flex) || !has(self.flex.baselines) || self.flex.baselines.all(b, b == 'BASELINE_1_1')",message="OCI runs no burstable instances on a dedicated VM host; remove BASELINE_1_2 and BASELINE_1_8 from flex.baselines, or remove placement.dedicatedVmHostSelector"
+// +kubebuilder:validation:XValidation:rule="!has(self.localNvmePolicy) || !has(self.imageFamily) || self.imageFamily.lowerAscii() != 'custom'",message="an image of the family Custom runs userData alone; remove localNvmePolicy and use the local drives in userData"
+// +kubebuilder:validation:XValidation:rule="!has(self.localNvmePolicy) || !has(self.blockDevices) || !self.blockDevices.exists(d, has(d.mountPath) && ['/var/lib/kubelet', '/var/lib/containers', '/var/lib/containerd', '/var/log/pods'].exists(p, d.mountPath == p || p.startsWith(d.mountPath + '/')))",message="localNvmePolicy keeps /var/lib/kubelet, /var/lib/containers, /var/lib/containerd and /var/log/pods on the local drives; give the block device another mountPath, or remove localNvmePolicy"
 type OciNodeClassSpec struct {
 	// compartmentId is where instances are launched. Left out: the controller's compartment.
 	// +optional
@@ -63,6 +65,13 @@ type OciNodeClassSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.mountPath) || self.exists_one(b, has(b.mountPath) && b.mountPath == a.mountPath))",message="two block devices have the same mountPath; give each its own"
 	// +optional
 	BlockDevices []BlockDevice `json:"blockDevices,omitempty"`
+	// localNvmePolicy is RAID0 to keep what pods write on the shape's local NVMe drives: striped into one where there are several,
+	// they hold container images, writable layers, emptyDir volumes and logs in place of the boot volume, and the ephemeral-storage of
+	// such nodes is theirs. Left out: the drives are there and nothing is done with them. It concerns shapes with such drives (DenseIO,
+	// many with GPUs) and no others. What the drives hold is gone with the node.
+	// +kubebuilder:validation:Enum=RAID0
+	// +optional
+	LocalNVMePolicy LocalNVMePolicy `json:"localNvmePolicy,omitempty"`
 
 	// placement narrows where nodes run, and on whose capacity.
 	// +optional

@@ -47,6 +47,17 @@ const (
 	FileSystemExt4 FileSystem = "ext4"
 )
 
+// LocalNVMePolicy says what is done with a shape's local NVMe drives.
+type LocalNVMePolicy string
+
+// LocalNVMePolicyRAID0 stripes the drives and keeps on them what pods write.
+const LocalNVMePolicyRAID0 LocalNVMePolicy = "RAID0"
+
+// LocalNVMeHoldsPods is true when what pods write is kept on the local NVMe drives of shapes that have some.
+func (in *OciNodeClass) LocalNVMeHoldsPods() bool {
+	return in.Spec.LocalNVMePolicy == LocalNVMePolicyRAID0
+}
+
 // BlockDevice is a block volume that is made with the node and deleted with it.
 // +kubebuilder:validation:XValidation:rule="!has(self.fileSystem) || has(self.mountPath)",message="'fileSystem' needs 'mountPath'; without it the volume is attached as it is"
 type BlockDevice struct {

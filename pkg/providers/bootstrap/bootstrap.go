@@ -2,8 +2,8 @@
 // images read at boot. It is built from typed input and quoted for the shell, never interpolated.
 //
 // What runs at boot, in this order: the parts of the class's userData, each by itself as cloud-init does it; then one script of
-// this package that grows the root file system, makes and mounts the block volumes, runs preInstallScript, starts the kubelet
-// and runs postInstallScript. Images of the family Custom run userData alone.
+// this package that grows the root file system, puts the directories of pods on local NVMe drives, makes and mounts the block
+// volumes, runs preInstallScript, starts the kubelet and runs postInstallScript. Images of the family Custom run userData alone.
 //
 // Scripts, user data and keys of users never stand in an error or a log: only their names and sizes do.
 package bootstrap
@@ -49,6 +49,9 @@ type Node struct {
 
 	// BlockDevices are the volumes that are attached at launch, in order: the i-th one at DevicePath(i).
 	BlockDevices []v1alpha1.BlockDevice
+
+	// LocalNVMe is set on machines whose local NVMe drives are to hold what pods write. Where none is found the node does not join.
+	LocalNVMe bool
 
 	PreInstall  string // shell script; a failure keeps the node from joining
 	PostInstall string // shell script; a failure shows on the console
@@ -110,6 +113,9 @@ func checkTexts(node Node) error {
 	}
 	if node.PreInstall != "" || node.PostInstall != "" {
 		return fmt.Errorf("an image of the family Custom runs userData alone; move preInstallScript and postInstallScript into userData")
+	}
+	if node.LocalNVMe {
+		return fmt.Errorf("an image of the family Custom runs userData alone; remove localNvmePolicy and use the local drives in userData")
 	}
 	for _, device := range node.BlockDevices {
 		if device.MountPath != "" {

@@ -77,6 +77,7 @@ func TestMetadataRefuses(t *testing.T) {
 		"a MIME document without a boundary":   {Node{UserData: "MIME-Version: 1.0\nContent-Type: multipart/mixed\n\nsecret\n"}, "can not be read"},
 		"a MIME document with a broken header": {Node{UserData: "MIME-Version: 1.0\nsecret\n\nsecret\n"}, "can not be read"},
 		"scripts for a Custom image":           {Node{Family: custom, PreInstall: "secret"}, "runs userData alone"},
+		"local drives of a Custom image":       {Node{Family: custom, LocalNVMe: true}, "remove localNvmePolicy"},
 		"a mounted volume of a Custom image":   {Node{Family: custom, BlockDevices: []v1alpha1.BlockDevice{{MountPath: "/data"}}}, "remove mountPath /data"},
 	}
 	for name, tt := range tests {

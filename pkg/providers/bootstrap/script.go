@@ -49,6 +49,7 @@ func script(node Node, args []string) string {
 	if node.Family != v1alpha1.ImageFamilyUbuntu {
 		b.WriteString(growRoot)
 	}
+	writeLocalNVMe(&b, node)
 	writeVolumes(&b, node.BlockDevices)
 	if node.PreInstall != "" {
 		b.WriteString("run_script pre-install.sh " + shellQuote(withInterpreter(node.PreInstall)) +

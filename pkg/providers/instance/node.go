@@ -22,6 +22,7 @@ func node(r request, candidate Candidate, fit *instancetype.Fit, subnet v1alpha1
 	n.Labels = lo.Assign(r.nodeClaim.Labels, Labels(candidate))
 	n.Taints = slices.Concat([]corev1.Taint{karpv1.UnregisteredNoExecuteTaint}, r.nodeClaim.Spec.Taints, r.nodeClaim.Spec.StartupTaints)
 	n.MaxPods = int(fit.Resources.Capacity.Pods().Value())
+	n.LocalNVMe = r.nodeClass.LocalNVMeHoldsPods() && n.Labels[v1alpha1.LabelInstanceLocalNVMe] != ""
 	n.Preemptible = candidate.Offering.CapacityType() == karpv1.CapacityTypeSpot
 	if n.Native != nil && len(n.Native.PodSubnetIDs) == 0 {
 		n.Native.PodSubnetIDs = []string{subnet.ID}
@@ -89,6 +90,7 @@ func (c BootstrapCheck) Check(nodeClass *v1alpha1.OciNodeClass) error {
 	}
 	n.Taints = []corev1.Taint{karpv1.UnregisteredNoExecuteTaint}
 	n.MaxPods = 110
+	n.LocalNVMe = nodeClass.LocalNVMeHoldsPods()
 	if n.Native != nil && len(n.Native.PodSubnetIDs) == 0 {
 		n.Native.PodSubnetIDs = lo.Map(nodeClass.Status.Subnets, func(s v1alpha1.Subnet, _ int) string { return s.ID })
 	}

@@ -23,8 +23,8 @@ type bounds struct {
 	ocpus         shape.Range
 	memoryPerOCPU shape.Range // GB
 
-	bootVolumeGB int64
-	kubelet      resources.Kubelet
+	disks   disks
+	kubelet resources.Kubelet
 }
 
 func boundsOf(nodeClass *v1alpha1.OciNodeClass) bounds {
@@ -32,7 +32,7 @@ func boundsOf(nodeClass *v1alpha1.OciNodeClass) bounds {
 		platform: platformOf(nodeClass), vmOnly: onDedicatedHosts(nodeClass), clusterOnly: inComputeClusters(nodeClass),
 		baselines: baselinesOf(nodeClass), extended: nodeClass.ExtendedMemory(),
 		ocpus: shape.Range{Max: math.Inf(1)}, memoryPerOCPU: shape.Range{Max: math.Inf(1)},
-		bootVolumeGB: nodeClass.BootVolumeSizeInGBs(), kubelet: resources.KubeletOf(nodeClass.Spec.Kubelet),
+		disks: disksOf(nodeClass), kubelet: resources.KubeletOf(nodeClass.Spec.Kubelet),
 	}
 	f := nodeClass.Spec.Flex
 	if f == nil {
@@ -87,7 +87,7 @@ func (b *bounds) roomFor(c *cell) bool {
 	if b.kubelet == (resources.Kubelet{}) {
 		return true // the catalogue has only cells that OKE's own reservations fit
 	}
-	cpu, memory, disk := resources.Remaining(c.machine(b.bootVolumeGB), b.kubelet)
+	cpu, memory, disk := resources.Remaining(c.machine(b.disks), b.kubelet)
 	return cpu > 0 && memory >= minAllocatableMemory && disk >= 0
 }
 

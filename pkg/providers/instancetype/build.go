@@ -74,7 +74,7 @@ func newBuilder(p params, zones []string, settings Settings, deps Dependencies, 
 
 // build makes the instance type of a cell, smaller than the model says by what its nodes are known to lack.
 func (b *builder) build(c *cell, lacking learned.Shortfall) *cloudprovider.InstanceType {
-	predicted := less(resources.Predict(c.machine(b.params.bootVolumeGB), b.params.pods, b.params.kubelet), lacking)
+	predicted := less(resources.Predict(c.machine(b.params.disks), b.params.pods, b.params.kubelet), lacking)
 	return &cloudprovider.InstanceType{
 		Name:                   c.name,
 		Requirements:           b.requirements(c),

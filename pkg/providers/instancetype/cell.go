@@ -38,11 +38,26 @@ func newCell(s *shape.Shape, ocpus, memoryGB float64, share baseline, rank int) 
 func (c *cell) extended() bool { return c.shape.IsExtended(c.ocpus, c.memoryGB) }
 
 // machine is the cell as the resource model sees it.
-func (c *cell) machine(bootVolumeGB int64) resources.Machine {
-	return resources.Machine{
-		VCPUs: c.vcpus, MemoryGB: c.memoryGB, BootVolumeGB: bootVolumeGB, VNICs: c.shape.MaxVNICs(c.ocpus),
+func (c *cell) machine(d disks) resources.Machine {
+	m := resources.Machine{
+		VCPUs: c.vcpus, MemoryGB: c.memoryGB, BootVolumeGB: d.bootVolumeGB, VNICs: c.shape.MaxVNICs(c.ocpus),
 		GPUs: c.shape.GPUs, GPUManufacturer: c.shape.GPUManufacturer,
 	}
+	if d.localNVMe {
+		m.LocalNVMeGB = c.shape.LocalNVMe(c.ocpus)
+	}
+	return m
+}
+
+// disks are what a node class says of where nodes keep what pods write.
+type disks struct {
+	bootVolumeGB int64
+	// localNVMe: on the shape's local drives, where it has some.
+	localNVMe bool
+}
+
+func disksOf(nodeClass *v1alpha1.OciNodeClass) disks {
+	return disks{bootVolumeGB: nodeClass.BootVolumeSizeInGBs(), localNVMe: nodeClass.LocalNVMeHoldsPods()}
 }
 
 // ownLabels are the labels whose value follows from the cell alone.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/instancetype"
+	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets/kubelet"
 )
 
 // familyResources is what a node of a family gives, by OKE's own settings and a boot volume of 50 GB.
@@ -178,6 +179,48 @@ func TestTheDiskIsTheGrownBootVolumeOnEveryFamily(t *testing.T) {
 			require.Equal(t, tc.capacityGiB<<30-(tc.capacityGiB<<30+9)/10, allocatable.StorageEphemeral().Value(), "a tenth stays free")
 		}
 	}
+}
+
+func TestTheDiskIsTheLocalDrivesWhereTheClassUsesThem(t *testing.T) {
+	e := newEnv(t)
+	raid := func(nc *v1alpha1.OciNodeClass) { nc.Spec.LocalNVMePolicy = v1alpha1.LocalNVMePolicyRAID0 }
+	const gb = int64(1_000_000_000)
+	for _, tc := range []struct {
+		size           instancetype.Size
+		capacity       int64
+		drives, driveG int
+	}{
+		{instancetype.Size{ShapeName: "VM.DenseIO.E5.Flex", OCPUs: 8, MemoryGB: 96}, 6732 * gb, 1, 6800},
+		{instancetype.Size{ShapeName: "VM.DenseIO.E5.Flex", OCPUs: 48, MemoryGB: 576}, 40392 * gb, 6, 6800},
+		{instancetype.Size{ShapeName: "BM.DenseIO.E4.128", OCPUs: 128, MemoryGB: 2048}, 53856 * gb, 8, 6800},
+		{instancetype.Size{ShapeName: "BM.GPU.A10.4", OCPUs: 64, MemoryGB: 1024}, 7603_200_000_000, 2, 3840},
+		{instancetype.Size{ShapeName: "BM.Standard.E6.256", OCPUs: 256, MemoryGB: 3072}, 1900_800_000_000, 1, 1920},
+	} {
+		got, err := e.provider.Resources(tc.size, nodeClass(raid))
+		require.NoError(t, err)
+		require.Equal(t, tc.capacity, got.Capacity.StorageEphemeral().Value(), "%s: a hundredth is the file system's", tc.size.ShapeName)
+		raw := int64(tc.drives*tc.driveG) * gb
+		_, real, err := kubelet.Resources(kubelet.Hardware{
+			VCPUs: 2 * int(tc.size.OCPUs), MemoryGB: tc.size.MemoryGB, PodDiskBytes: raw - int64(tc.drives)<<27 - 2<<30, RootGrown: true, BootVolumeSizeGB: 50,
+		}, kubelet.Config{}, 110)
+		require.NoError(t, err)
+		allocatable := got.Allocatable()
+		require.Equal(t, tc.capacity-(tc.capacity+9)/10, allocatable.StorageEphemeral().Value(), "a tenth stays free")
+		require.LessOrEqual(t, allocatable.StorageEphemeral().Value(), real.StorageEphemeral().Value(), "never more than a node has")
+
+		got, err = e.provider.Resources(tc.size, nodeClass())
+		require.NoError(t, err)
+		require.Equal(t, int64(38)<<30, got.Capacity.StorageEphemeral().Value(), "nothing is done with them unless the class says so")
+	}
+	got, err := e.provider.Resources(instancetype.Size{ShapeName: "VM.Standard.E5.Flex", OCPUs: 8, MemoryGB: 96}, nodeClass(raid))
+	require.NoError(t, err)
+	require.Equal(t, int64(38)<<30, got.Capacity.StorageEphemeral().Value(), "a shape without such drives has its boot volume")
+
+	without, with := e.list(t, nodeClass(), family("VM.DenseIO.E5")), e.list(t, nodeClass(raid), family("VM.DenseIO.E5"))
+	const name = "VM.DenseIO.E5.Flex.8o.96g"
+	require.Equal(t, int64(38)<<30, find(t, without, name).Capacity.StorageEphemeral().Value())
+	require.Equal(t, 6732*gb, find(t, with, name).Capacity.StorageEphemeral().Value(), "a list of another class is no answer for this one")
+	require.InDelta(t, find(t, without, name).Offerings.Cheapest().Price, find(t, with, name).Offerings.Cheapest().Price, 1e-9, "the drives are paid for either way")
 }
 
 func TestBlockVolumesOfTheClassTakeFromTheAttachmentsOfEveryType(t *testing.T) {

@@ -13,6 +13,7 @@ func appendClass(b []byte, nodeClass *v1alpha1.OciNodeClass) []byte {
 	spec, status := &nodeClass.Spec, &nodeClass.Status
 	b = appendInt(b, nodeClass.BootVolumeSizeInGBs())
 	b = appendInt(b, nodeClass.BootVolumeVpusPerGB())
+	b = appendText(b, string(spec.LocalNVMePolicy))
 	b = appendInt(b, int64(len(spec.BlockDevices)))
 	for i := range spec.BlockDevices {
 		b = appendInt(appendInt(b, spec.BlockDevices[i].SizeInGBs), spec.BlockDevices[i].VolumeVpusPerGB())

@@ -20,8 +20,8 @@ var faultDomains = []string{"FAULT-DOMAIN-1", "FAULT-DOMAIN-2", "FAULT-DOMAIN-3"
 // a field added here is a field of the key.
 type params struct {
 	// threads tells apart cells of one name: without multithreading a size has half the vCPUs.
-	threads      threading
-	bootVolumeGB int64
+	threads threading
+	disks   disks
 	// storageGB and storageVPUGB are what the boot volume and all block devices are billed by: GB, and VPUs times GB.
 	storageGB, storageVPUGB int64
 	blockDevices            int
@@ -61,8 +61,8 @@ const (
 func paramsOf(nodeClass *v1alpha1.OciNodeClass, cluster resources.PodLimits) params {
 	bootVolumeGB := nodeClass.BootVolumeSizeInGBs()
 	p := params{
-		threads:      threadsOf(nodeClass),
-		bootVolumeGB: bootVolumeGB, storageGB: bootVolumeGB, storageVPUGB: bootVolumeGB * nodeClass.BootVolumeVpusPerGB(),
+		threads: threadsOf(nodeClass),
+		disks:   disksOf(nodeClass), storageGB: bootVolumeGB, storageVPUGB: bootVolumeGB * nodeClass.BootVolumeVpusPerGB(),
 		blockDevices: len(nodeClass.Spec.BlockDevices),
 		faultDomains: faultDomainsOf(nodeClass),
 		onDemandOnly: isTrue(platformOf(nodeClass).IsMemoryEncryptionEnabled) || onDedicatedHosts(nodeClass),

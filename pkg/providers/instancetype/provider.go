@@ -300,5 +300,5 @@ func (p *DefaultProvider) Model(size Size, nodeClass *v1alpha1.OciNodeClass) (re
 		s = s.WithoutMultithreading()
 	}
 	c := newCell(s, size.OCPUs, size.MemoryGB, baseline(size.Baseline), 0)
-	return resources.Predict(c.machine(prm.bootVolumeGB), prm.pods, prm.kubelet), nil
+	return resources.Predict(c.machine(prm.disks), prm.pods, prm.kubelet), nil
 }

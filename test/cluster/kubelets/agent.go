@@ -251,7 +251,7 @@ func (f *Fleet) newNode(inst Instance, outcome machine.Outcome) (*corev1.Node, e
 		defaultPods = outcome.Join.MaxPods
 	}
 	capacity, allocatable, err := kubelet.Resources(kubelet.Hardware{
-		VCPUs: inst.VCPUs, MemoryGB: inst.MemoryGB, BareMetal: inst.BareMetal(), BootVolumeSizeGB: inst.BootVolumeSizeGB, RootGrown: outcome.RootGrown,
+		VCPUs: inst.VCPUs, MemoryGB: inst.MemoryGB, BareMetal: inst.BareMetal(), BootVolumeSizeGB: inst.BootVolumeSizeGB, RootGrown: outcome.RootGrown, PodDiskBytes: outcome.PodDiskBytes,
 	}, config, defaultPods)
 	if err != nil {
 		return nil, err

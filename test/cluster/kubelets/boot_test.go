@@ -159,6 +159,41 @@ func TestVolumesAreMounted(t *testing.T) {
 	}
 }
 
+func TestPodsWriteToLocalDrives(t *testing.T) {
+	const drive = int64(6800) * 1_000_000_000
+	for name, tt := range map[string]struct {
+		drives int
+		want   []machine.Mount
+		disk   int64
+		reason string
+	}{
+		"one is used as it is": {1, []machine.Mount{{Device: "/dev/nvme0n1", Path: "/mnt/local-nvme", FileSystem: "xfs", New: true}}, drive - 2<<30, ""},
+		"four are striped":     {4, []machine.Mount{{Device: "/dev/md/local-nvme", Path: "/mnt/local-nvme", FileSystem: "xfs", New: true}}, 4*(drive-128<<20) - 2<<30, ""},
+		"where none is found the node does not join, and an operator is told why": {0, nil, 0, "The local NVMe drives can not hold what pods write; the line above says why. The node does not join."},
+	} {
+		for _, family := range []v1alpha1.ImageFamily{v1alpha1.ImageFamilyOracleOKELinux, v1alpha1.ImageFamilyUbuntu} {
+			t.Run(name+" on "+string(family), func(t *testing.T) {
+				metadata, err := bootstrap.Metadata(bootstrap.Node{Family: family, Endpoint: "10.0.0.14", CABundle: caPEM, LocalNVMe: true,
+					PreInstall: "mountpoint /var/lib/kubelet && echo ran-on-drives", PostInstall: "bash /var/lib/karpenter-oke/local-nvme.sh && echo ran-again"})
+				require.NoError(t, err)
+				out := machine.Boot(t.Context(), kubelets.Instance{Image: imageOf[family], Metadata: metadata, LocalDrives: tt.drives, LocalDrivesGB: float64(6800 * tt.drives)})
+				require.Equal(t, tt.want, out.Mounts, out.Console)
+				require.Equal(t, tt.disk, out.PodDiskBytes)
+				if tt.reason != "" {
+					require.Nil(t, out.Join)
+					require.Contains(t, out.Reason, tt.reason)
+					require.Contains(t, out.Console, "none was found that is free")
+					return
+				}
+				require.Equal(t, []string{"ran-on-drives", "starting kubelet", "ran-again"}, marks(out.Console))
+				unit, err := out.ReadFile("/etc/systemd/system/karpenter-oke-local-nvme.service")
+				require.NoError(t, err)
+				require.Contains(t, string(unit), "RequiredBy=crio.service containerd.service kubelet.service")
+			})
+		}
+	}
+}
+
 func TestMountingAgainChangesNothing(t *testing.T) {
 	node := bootstrap.Node{BlockDevices: []v1alpha1.BlockDevice{{MountPath: "/data"}},
 		PostInstall: "test -e /again && exit 0\ntouch /again\nbash /var/lib/cloud/instance/scripts/part-001"}

@@ -172,6 +172,7 @@ func TestEveryKindOfCapacity(t *testing.T) {
 		{"GPU machines of both makers are bought for the pods that ask for GPUs", (*suite).gpus},
 		{"an ipCount makes NativePodNetworks that go with their nodes", (*suite).podNetworks},
 		{"RDMA machines go into one compute cluster, which takes no virtual machines", (*suite).rdma},
+		{"pods that ask for much disk get machines whose local drives hold it", (*suite).localDrives},
 		{"burstable, Arm, bare metal, one thread a core and dedicated hosts", (*suite).others},
 	} {
 		if !t.Run(spec.says, func(t *testing.T) {

@@ -54,6 +54,22 @@ var storageRules = map[string]rule{
 		accepts: []string{"blockDevices: [{sizeInGBs: 50, mountPath: /d}]", "blockDevices: [{sizeInGBs: 50, mountPath: /" + long(254) + "}]"},
 		rejects: []string{"blockDevices: [{sizeInGBs: 50, mountPath: /}]", "blockDevices: [{sizeInGBs: 50, mountPath: /" + long(255) + "}]"},
 	},
+	"local drives are striped or left alone": {
+		says:    `supported values: "RAID0"`,
+		accepts: []string{"localNvmePolicy: RAID0"},
+		rejects: []string{"localNvmePolicy: raid0", "localNvmePolicy: RAID1", "localNvmePolicy: 0"},
+	},
+	"local drives are the business of a Custom image": {
+		says:    "an image of the family Custom runs userData alone; remove localNvmePolicy and use the local drives in userData",
+		accepts: []string{"{localNvmePolicy: RAID0, imageFamily: Ubuntu2204}", "imageFamily: Custom"},
+		rejects: []string{"{localNvmePolicy: RAID0, imageFamily: Custom}", "{localNvmePolicy: RAID0, imageFamily: custom}"},
+	},
+	"what is on local drives is on no block volume": {
+		says: "localNvmePolicy keeps /var/lib/kubelet, /var/lib/containers, /var/lib/containerd and /var/log/pods on the local drives; give the block device another mountPath, or remove localNvmePolicy",
+		accepts: []string{"{localNvmePolicy: RAID0, blockDevices: [{sizeInGBs: 50, mountPath: /var/lib/data}, {sizeInGBs: 50}]}", "blockDevices: [{sizeInGBs: 50, mountPath: /var/lib/kubelet}]",
+			"{localNvmePolicy: RAID0, blockDevices: [{sizeInGBs: 50, mountPath: /var/lib/kubelet/plugins}]}"},
+		rejects: []string{"{localNvmePolicy: RAID0, blockDevices: [{sizeInGBs: 50, mountPath: /var/lib/kubelet}]}", "{localNvmePolicy: RAID0, blockDevices: [{sizeInGBs: 50, mountPath: /var/log}]}"},
+	},
 	"a mount path is used once": {
 		says:    "two block devices have the same mountPath; give each its own",
 		accepts: []string{"blockDevices: [{sizeInGBs: 50, mountPath: /a}, {sizeInGBs: 50, mountPath: /b}, {sizeInGBs: 50}, {sizeInGBs: 50}]"},

@@ -35,6 +35,11 @@ const (
 	// 0.1 GiB EFI and a 10 GiB volume for /var/oled; an ungrown 46.6 GB volume shows 37177616 KiB, which is 11.1 GiB less.
 	diskOutsideRoot = 12 * gib
 
+	// localGB is what makers of drives, and so ListShapes, call a GB. localFileSystemPercent is kept from what a file system on them is
+	// expected to hold: the array's and XFS's own structures are less (128 MiB a drive, and a journal of 2 GiB at most).
+	localGB                = int64(1_000_000_000)
+	localFileSystemPercent = 1
+
 	// VolumeDriver is the CSI driver of block volumes, VolumesPerNode what it reports for every node (oci-cloud-controller-manager).
 	VolumeDriver   = "blockvolume.csi.oraclecloud.com"
 	VolumesPerNode = 32
@@ -46,9 +51,11 @@ const (
 
 // Machine is what the prediction needs to know of a node.
 type Machine struct {
-	VCPUs           int
-	MemoryGB        float64 // what OCI calls GB: 2^30 bytes
-	BootVolumeGB    int64
+	VCPUs        int
+	MemoryGB     float64 // what OCI calls GB: 2^30 bytes
+	BootVolumeGB int64
+	// LocalNVMeGB is the size of local drives, in 10^9 bytes, where they hold what pods write; 0 where the boot volume does.
+	LocalNVMeGB     float64
 	VNICs           int
 	GPUs            int
 	GPUManufacturer string // amd, or anything else for NVIDIA
@@ -70,7 +77,7 @@ type figures struct {
 type amounts struct{ cpuMillis, memory, disk int64 }
 
 func figuresOf(m Machine, k Kubelet) figures {
-	f := figures{memory: MemoryCapacity(m.MemoryGB), disk: max(m.BootVolumeGB*gib-diskOutsideRoot, 0)}
+	f := figures{memory: MemoryCapacity(m.MemoryGB), disk: DiskCapacity(m)}
 	f.kube = amounts{
 		cpuMillis: k.KubeReserved.CPUMillis.or(KubeReservedCPUMillis(m.VCPUs)),
 		memory:    k.KubeReserved.Memory.or(KubeReservedMemory(m.MemoryGB)),
@@ -134,6 +141,15 @@ func (a amounts) list() corev1.ResourceList {
 		list[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(a.disk, resource.BinarySI)
 	}
 	return list
+}
+
+// DiskCapacity is a lower bound in bytes of the file system that holds what pods write; it is never below 0.
+func DiskCapacity(m Machine) int64 {
+	if m.LocalNVMeGB > 0 {
+		raw := int64(m.LocalNVMeGB * float64(localGB))
+		return raw - ceilPercent(raw, localFileSystemPercent)
+	}
+	return max(m.BootVolumeGB*gib-diskOutsideRoot, 0)
 }
 
 // MemoryCapacity is a lower bound of the memory in bytes that the kubelet finds on a node with so many GB; it is never below 0.

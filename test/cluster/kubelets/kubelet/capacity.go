@@ -24,6 +24,7 @@ type Hardware struct {
 	GPUResource      string // nvidia.com/gpu or amd.com/gpu; used with GPUs > 0
 	BareMetal        bool
 	BootVolumeSizeGB int64 // GiB in fact
+	PodDiskBytes     int64 // of another file system under the kubelet's directory; 0 where it is the root's
 	RootGrown        bool  // the root file system was grown to the boot volume
 }
 
@@ -59,8 +60,11 @@ func (h Hardware) MemoryCapacity() int64 {
 	return max(capacity-capacity%kib, 0)
 }
 
-// StorageCapacity is the size of the root file system, bytes.
+// StorageCapacity is the size of the file system under the kubelet's directory, bytes.
 func (h Hardware) StorageCapacity() int64 {
+	if h.PodDiskBytes > 0 {
+		return h.PodDiskBytes - h.PodDiskBytes%kib
+	}
 	if !h.RootGrown {
 		return ungrownRoot
 	}

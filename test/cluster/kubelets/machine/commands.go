@@ -38,13 +38,14 @@ func init() {
 		"cat": cat, "tee": tee, "base64": base64Command, "gunzip": gunzip, "gzip": gunzip, "grep": grep, "head": headTail, "tail": headTail,
 		"tr": tr, "wc": wc, "mkdir": mkdir, "touch": touch, "chmod": chmod, "rm": remove, "cp": copyFile, "mv": copyFile, "ls": ls, "dirname": pathPart, "basename": pathPart,
 		"blkid": blkid, "mkfs": mkfs, "mkfs.xfs": mkfs, "mkfs.ext4": mkfs, "mount": mount, "mountpoint": mountpoint, "lsblk": lsblk,
+		"mdadm": mdadm, "readlink": readlink, "systemctl": systemctl,
 		"sleep": sleep, "curl": curl, "oci-growfs": growfs, "oke": okeBootstrap,
 		"hostname": says(func(c *call) string { return c.m.inst.DisplayName }),
 		"uname":    says(uname), "nproc": says(func(c *call) string { return strconv.Itoa(c.m.inst.VCPUs) }),
 		"date": says(func(*call) string { return "Thu Jan  1 00:00:00 UTC 2026" }), "id": says(func(*call) string { return "0" }), "whoami": says(func(*call) string { return "root" }),
 	}
 	// Programs that exist on the image, take anything and decide nothing about joining.
-	for _, name := range []string{"systemctl", "sysctl", "modprobe", "logger", "sync", "timedatectl", "hostnamectl", "setenforce", "firewall-cmd", "iptables", "swapoff",
+	for _, name := range []string{"restorecon", "sysctl", "modprobe", "logger", "sync", "timedatectl", "hostnamectl", "setenforce", "firewall-cmd", "iptables", "swapoff",
 		"chown", "ln", "umount", "yum", "dnf", "udevadm", "journalctl", "crictl"} {
 		commands[name] = func(*call) (uint8, error) { return 0, nil }
 	}

@@ -86,13 +86,19 @@ func remove(c *call) (uint8, error) {
 	return 0, nil
 }
 
-// copyFile is cp and mv of single files.
+// copyFile is cp and mv of single files, and of directories: cp -a FROM/. TO, and mv FROM TO where TO is not there.
 func copyFile(c *call) (uint8, error) {
-	_, rest := c.operands()
+	flags, rest := c.operands()
 	if len(rest) != 2 {
 		return c.fail(1, "only one source and one destination are simulated")
 	}
 	from, to := c.path(rest[0]), c.path(rest[1])
+	if info, err := c.m.fs.Stat(from); err == nil && info.IsDir() {
+		if c.args[0] == "mv" && c.m.exists(to) || c.args[0] == "cp" && !(hasFlag(flags, "-a") && strings.HasSuffix(rest[0], "/.")) {
+			return c.fail(1, "this copy of a directory is not simulated")
+		}
+		return c.copyTree(from, to)
+	}
 	data, err := c.m.fs.ReadFile(from)
 	if err != nil {
 		return c.fail(1, "cannot stat '%s': %s", rest[0], plain(err))
@@ -106,6 +112,19 @@ func copyFile(c *call) (uint8, error) {
 	if c.args[0] == "mv" {
 		if err := c.m.fs.Remove(from); err != nil {
 			return c.fail(1, "%s: %s", rest[0], plain(err))
+		}
+	}
+	return 0, nil
+}
+
+// copyTree copies what is in a directory, which goes when it is moved.
+func (c *call) copyTree(from, to string) (uint8, error) {
+	if err := c.m.fs.CopyTree(from, to); err != nil {
+		return c.fail(1, "%s", plain(err))
+	}
+	if c.args[0] == "mv" {
+		if err := c.m.fs.Remove(from); err != nil {
+			return c.fail(1, "%s", plain(err))
 		}
 	}
 	return 0, nil

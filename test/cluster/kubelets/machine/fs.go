@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -141,6 +142,29 @@ func (m *memFS) Remove(p string) error {
 		}
 	}
 	m.mkdirAll("/")
+	return nil
+}
+
+// CopyTree copies what is below a folder into another.
+func (m *memFS) CopyTree(from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mkdirAll(to)
+	for _, name := range slices.Sorted(maps.Keys(m.nodes)) {
+		rest, below := strings.CutPrefix(name, strings.TrimSuffix(from, "/")+"/")
+		if !below {
+			continue
+		}
+		n, copied := m.nodes[name], path.Join(to, rest)
+		if n.dir {
+			m.mkdirAll(copied)
+			continue
+		}
+		m.nodes[copied] = &memNode{name: n.name, mode: n.mode}
+		if err := m.set(m.nodes[copied], slices.Clone(n.data)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -43,6 +43,10 @@ type Instance struct {
 	Image string
 	// Volumes are the block volumes beside the boot volume.
 	Volumes []Volume
+	// LocalDrives are the NVMe drives of the machine itself, /dev/nvme0n1 and on, with nothing on them; LocalDrivesGB their size in all, in
+	// GB of 10^9 bytes.
+	LocalDrives   int
+	LocalDrivesGB float64
 }
 
 // Kinds of images.
@@ -69,7 +73,9 @@ type Outcome struct {
 	RootGrown bool          // the root file system covers the whole boot volume
 	Slept     time.Duration // what the scripts slept, in the machine's own time
 	Console   string        // what a console history would show
-	Mounts    []Mount       // block volumes that are mounted
+	Mounts    []Mount       // block volumes and local drives that are mounted
+	// PodDiskBytes is the size of the file system that /var/lib/kubelet was put on; 0 where it is the root's.
+	PodDiskBytes int64
 	// ReadFile reads a file as it is on the machine's disk after the boot.
 	ReadFile func(path string) ([]byte, error)
 }
@@ -86,6 +92,7 @@ type Machine struct {
 	inst    Instance
 	fs      *memFS
 	volumes map[string]*volume // by device path
+	binds   map[string]string  // what is bound to a directory
 
 	mu      sync.Mutex
 	console bytes.Buffer
@@ -97,13 +104,13 @@ type Machine struct {
 
 // Boot runs what the instance's user_data asks for, as cloud-init does at a first boot.
 func Boot(ctx context.Context, inst Instance) Outcome {
-	m := &Machine{inst: inst, fs: newMemFS(), volumes: newVolumes(inst.Volumes)}
+	m := &Machine{inst: inst, fs: newMemFS(), volumes: newVolumes(inst), binds: map[string]string{}}
 	m.installImage()
 	reason := m.cloudInit(ctx)
 	if inst.Image == ImageCustom && m.join == nil {
 		reason = m.ownService(ctx)
 	}
-	out := Outcome{RootGrown: m.grown, Slept: m.slept, Mounts: m.mounts(), ReadFile: m.fs.ReadFile}
+	out := Outcome{RootGrown: m.grown, Slept: m.slept, Mounts: m.mounts(), PodDiskBytes: m.podDisk(), ReadFile: m.fs.ReadFile}
 	switch {
 	case m.join != nil:
 		out.Join = m.join

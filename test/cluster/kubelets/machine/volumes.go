@@ -2,7 +2,6 @@ package machine
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -31,12 +30,18 @@ type volume struct {
 	Volume
 	mounted string
 	made    bool
+	label   string
+	bytes   int64 // 0 for volumes whose size decides nothing here
 }
 
-func newVolumes(attached []Volume) map[string]*volume {
+func newVolumes(inst Instance) map[string]*volume {
 	out := map[string]*volume{}
-	for _, v := range attached {
+	for _, v := range inst.Volumes {
 		out[v.Device] = &volume{Volume: v}
+	}
+	for n := range inst.LocalDrives {
+		device := fmt.Sprintf("/dev/nvme%dn1", n)
+		out[device] = &volume{Volume: Volume{Device: device}, bytes: int64(inst.LocalDrivesGB * 1e9 / float64(inst.LocalDrives))}
 	}
 	return out
 }
@@ -69,6 +74,8 @@ func blkid(c *call) (uint8, error) {
 	var devices []string
 	for i := 1; i < len(c.args); i++ {
 		switch a := c.args[i]; {
+		case a == "-L" && i+1 < len(c.args):
+			return c.byLabel(c.args[i+1])
 		case a == "-s" || a == "-o":
 			i++
 		case !strings.HasPrefix(a, "-"):
@@ -92,12 +99,15 @@ func blkid(c *call) (uint8, error) {
 func mkfs(c *call) (uint8, error) {
 	kind := strings.TrimPrefix(c.args[0], "mkfs.")
 	var devices []string
-	force := false
+	force, label := false, ""
 	for i := 1; i < len(c.args); i++ {
 		switch a := c.args[i]; {
 		case a == "-t" && i+1 < len(c.args):
 			i++
 			kind = c.args[i]
+		case a == "-L" && i+1 < len(c.args):
+			i++
+			label = c.args[i]
 		case a == "-f" || a == "-F":
 			force = true
 		case !strings.HasPrefix(a, "-"):
@@ -119,12 +129,18 @@ func mkfs(c *call) (uint8, error) {
 	case v.Holds != "" && !force:
 		return c.fail(1, "%s appears to contain %s", devices[0], v.Holds)
 	}
-	v.Holds, v.made = kind, true
+	if kind == "xfs" && len(label) > maxXFSLabel {
+		return c.fail(1, "Invalid value %s for -L option", label)
+	}
+	v.Holds, v.made, v.label = kind, true, label
 	return 0, nil
 }
 
 // mount mounts a block volume; mounts of anything else decide nothing here.
 func mount(c *call) (uint8, error) {
+	if flags, rest := c.operands(); hasFlag(flags, "--bind") {
+		return c.bind(rest)
+	}
 	var rest []string
 	for i := 1; i < len(c.args); i++ {
 		switch a := c.args[i]; {
@@ -141,7 +157,7 @@ func mount(c *call) (uint8, error) {
 			return c.fail(32, "%s: can't find in /etc/fstab", c.args[1])
 		}
 	}
-	if len(rest) != 2 || !strings.HasPrefix(rest[0], "/dev/oracleoci/") {
+	if len(rest) != 2 || !strings.HasPrefix(rest[0], "/dev/oracleoci/") && !isLocal(rest[0]) {
 		return 0, nil
 	}
 	v, ok := c.m.device(rest[0])
@@ -175,20 +191,13 @@ func (m *Machine) fstab(what string) (deviceAndDir []string, kind string, found 
 // mountpoint tells by its status whether something is mounted on a directory.
 func mountpoint(c *call) (uint8, error) {
 	_, rest := c.operands()
+	if len(rest) == 1 && c.m.binds[c.path(rest[0])] != "" {
+		return 0, nil
+	}
 	for _, v := range c.m.volumes {
 		if len(rest) == 1 && v.mounted == c.path(rest[0]) {
 			return 0, nil
 		}
 	}
 	return 32, nil
-}
-
-// lsblk lists the volumes.
-func lsblk(c *call) (uint8, error) {
-	for _, name := range slices.Sorted(maps.Keys(c.m.volumes)) {
-		if v, ok := c.m.device(name); ok {
-			_, _ = fmt.Fprintf(c.out, "%s disk %s %s\n", path.Base(name), v.Holds, v.mounted)
-		}
-	}
-	return 0, nil
 }

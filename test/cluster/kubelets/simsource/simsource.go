@@ -43,8 +43,9 @@ func Convert(i ocisim.Instance) kubelets.Instance {
 	return kubelets.Instance{
 		ID: i.ID, DisplayName: i.DisplayName, CompartmentID: i.CompartmentID, State: i.State, Shape: i.Shape,
 		AvailabilityDomain: i.AD, FaultDomain: i.FD, Region: i.Region, ImageID: i.ImageID, Image: imageKind(i.ImageName),
-		Volumes: lo.Map(i.DataDevices, func(d string, _ int) machine.Volume { return machine.Volume{Device: d} }),
-		VCPUs:   i.VCPUs, OCPUs: i.OCPUs, MemoryGB: i.MemoryGB, GPUs: i.GPUs, BootVolumeSizeGB: i.BootVolumeSizeGB, Preemptible: i.Preemptible,
+		Volumes:     lo.Map(i.DataDevices, func(d string, _ int) machine.Volume { return machine.Volume{Device: d} }),
+		LocalDrives: i.LocalDisks, LocalDrivesGB: i.LocalDisksGB,
+		VCPUs: i.VCPUs, OCPUs: i.OCPUs, MemoryGB: i.MemoryGB, GPUs: i.GPUs, BootVolumeSizeGB: i.BootVolumeSizeGB, Preemptible: i.Preemptible,
 		PrivateIP: i.PrivateIP, Metadata: i.Metadata, ExtendedMetadata: i.ExtendedMetadata, FreeformTags: i.FreeformTags, Boots: i.Boots,
 	}
 }
