@@ -124,13 +124,13 @@ func (c *PodNetworkController) tell(claim *karpv1.NodeClaim, message string) {
 func (c *PodNetworkController) podNetwork(claim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass) *unstructured.Unstructured {
 	id, ipCount := claim.Status.ProviderID, int64(*nodeClass.Spec.PodNetworking.IPCount)
 	pods := claim.Status.Capacity.Pods().Value()
-	subnets := lo.Map(nodeClass.Status.PodSubnets, func(s v1alpha1.Subnet, _ int) string { return s.ID })
+	subnets := podSubnets(nodeClass, ipCount)
 	if len(subnets) == 0 {
 		subnets = lo.Compact([]string{claim.Annotations[v1alpha1.AnnotationSubnetID]})
 	}
 	groups := instance.PodSecurityGroupIDs(nodeClass)
 	var vnics []any
-	for n := range podVNICs(claim, ipCount, pods) {
+	for n := range podVNICs(claim, int(ipCount), int(pods)) {
 		details := map[string]any{"ipCount": ipCount, "nsgIds": anyOf(groups)}
 		if slices.Contains(c.families(), familyIPv6) {
 			details["assignIpv6Ip"] = true
@@ -154,16 +154,25 @@ func (c *PodNetworkController) podNetwork(claim *karpv1.NodeClaim, nodeClass *v1
 	return o
 }
 
-// podVNICs is how many VNICs hold the pods' addresses, one of which on each VNIC is its own: as few as will do, and no more than the
-// instance and OKE take.
-func podVNICs(claim *karpv1.NodeClaim, ipCount, pods int64) int {
-	perVNIC := max(ipCount-1, 1)
-	need := (pods + perVNIC - 1) / perVNIC
-	need = min(need, resources.AddressesMost/ipCount)
-	if most, err := strconv.ParseInt(claim.Labels[v1alpha1.LabelInstanceMaxVNICs], 10, 64); err == nil {
-		need = min(need, most-1)
+// podSubnets are the class's pod subnets that have the addresses of one VNIC as far as is known; all of them where none has.
+func podSubnets(nodeClass *v1alpha1.OciNodeClass, ipCount int64) []string {
+	roomy := lo.Filter(nodeClass.Status.PodSubnets, func(s v1alpha1.Subnet, _ int) bool {
+		return s.AvailableIPAddresses == nil || *s.AvailableIPAddresses >= ipCount
+	})
+	if len(roomy) == 0 {
+		roomy = nodeClass.Status.PodSubnets
 	}
-	return int(max(need, 1))
+	return lo.Map(roomy, func(s v1alpha1.Subnet, _ int) string { return s.ID })
+}
+
+// podVNICs is how many VNICs hold the pods' addresses.
+func podVNICs(claim *karpv1.NodeClaim, ipCount, pods int) int {
+	vnics, err := strconv.Atoi(claim.Labels[v1alpha1.LabelInstanceMaxVNICs])
+	if err != nil {
+		vnics = 0 // not known, so no bound
+	}
+	count, _ := resources.PodVNICs(vnics, pods, resources.PodLimits{VCNNative: true, AddressesPerVNIC: ipCount})
+	return count
 }
 
 func anyOf(list []string) []any {

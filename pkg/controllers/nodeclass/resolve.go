@@ -167,10 +167,8 @@ func (c *StatusController) resolveSubnets(ctx context.Context, nodeClass *v1alph
 				return "", prefixed("podSubnetSelector: ", err)
 			}
 		}
-		// Without an address no pod starts, so a node would be bought in vain.
-		if len(podSubnets) > 0 && !slices.ContainsFunc(podSubnets, hasAddresses) {
-			return "", selection.Unresolved("podSubnetSelector: no address is free in %s; add a subnet or free some addresses",
-				strings.Join(names(podSubnets, func(s v1alpha1.Subnet) string { return s.Name }), ", "))
+		if err := checkPodAddresses(podSubnets, pods.IPCount); err != nil {
+			return "", err
 		}
 	}
 	nodeClass.Status.Subnets, nodeClass.Status.PodSubnets = subnets, podSubnets
@@ -195,9 +193,20 @@ func withIPv6(subnets []v1alpha1.Subnet, because, otherwise string) ([]v1alpha1.
 	return kept, nil
 }
 
-// hasAddresses is true also while it is not known.
-func hasAddresses(s v1alpha1.Subnet) bool {
-	return s.AvailableIPAddresses == nil || *s.AvailableIPAddresses > 0
+// checkPodAddresses refuses pod subnets none of which has an address, or those that one VNIC takes in advance: without them no pod starts, so
+// a node would be bought in vain. What is not known is believed to be enough.
+func checkPodAddresses(podSubnets []v1alpha1.Subnet, ipCount *int32) error {
+	least := int64(lo.FromPtrOr(ipCount, 1))
+	enough := func(s v1alpha1.Subnet) bool { return s.AvailableIPAddresses == nil || *s.AvailableIPAddresses >= least }
+	if len(podSubnets) == 0 || slices.ContainsFunc(podSubnets, enough) {
+		return nil
+	}
+	where := strings.Join(names(podSubnets, func(s v1alpha1.Subnet) string { return s.Name }), ", ")
+	if least == 1 {
+		return selection.Unresolved("podSubnetSelector: no address is free in %s; add a subnet or free some addresses", where)
+	}
+	return selection.Unresolved("podSubnetSelector: the %d addresses of podNetworking.ipCount, which a node's VNIC takes in advance, are not free in any of %s; add a subnet, free some addresses or lower ipCount",
+		least, where)
 }
 
 func (c *StatusController) resolveSecurityGroups(ctx context.Context, nodeClass *v1alpha1.OciNodeClass, current *cluster.Cluster) (string, error) {

@@ -17,6 +17,17 @@ func (e *noSubnetError) Error() string {
 	return fmt.Sprintf("OciNodeClass %s selects no subnet in zone %s that had a free address of late", e.nodeClass, e.zone)
 }
 
+// noPodAddressesError says that the pod subnets of a node class have too few addresses for a node; a smaller one may do with them.
+type noPodAddressesError struct {
+	nodeClass   string
+	vnics, each int
+}
+
+func (e *noPodAddressesError) Error() string {
+	return fmt.Sprintf("the pod subnets of OciNodeClass %s have not the %d addresses left that the pods of this node take in advance (%d for each VNIC), "+
+		"counting launches of the last minutes; add a pod subnet, or lower podNetworking.ipCount or kubelet.maxPods", e.nodeClass, e.vnics*e.each, e.each)
+}
+
 // notRecordedError says that a launch was not sent because it could not be written down before.
 type notRecordedError struct {
 	nodeClaim string
@@ -32,7 +43,8 @@ func (e *notRecordedError) Unwrap() error { return e.cause }
 // tryAnother says whether a failed launch may work with another offering.
 func tryAnother(err error) bool {
 	var noSubnet *noSubnetError
-	if errors.As(err, &noSubnet) {
+	var noPodAddresses *noPodAddressesError
+	if errors.As(err, &noSubnet) || errors.As(err, &noPodAddresses) {
 		return true
 	}
 	switch oci.ClassOf(err) {

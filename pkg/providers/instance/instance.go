@@ -259,7 +259,7 @@ func (p *DefaultProvider) launchCandidate(ctx context.Context, r request, candid
 			return Launched{}, nil // others were faster
 		}
 		release := p.depart(place{nodePool: r.nodeClaim.Labels[karpv1.NodePoolLabelKey], zone: launch.Zone, faultDomain: faultDomain})
-		launched, err := p.launchInSubnets(ctx, r, candidate, faultDomain)
+		launched, err := p.launchWithPods(ctx, r, candidate, faultDomain, fit)
 		release()
 		taken(err)
 		if err == nil || !tryAnother(err) {
@@ -270,8 +270,25 @@ func (p *DefaultProvider) launchCandidate(ctx context.Context, r request, candid
 	return Launched{}, nil
 }
 
-// launchInSubnets tries one candidate in each subnet that serves its zone; only a lack of addresses leads to the next subnet.
-func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candidate Candidate, faultDomain string) (Launched, error) {
+// launchWithPods launches where the class's pod subnets have the addresses that the node's pods take in advance: a node without would be
+// bought in vain. Where pods share the node's subnet, theirs are counted with the node's, and nothing is refused.
+func (p *DefaultProvider) launchWithPods(ctx context.Context, r request, candidate Candidate, faultDomain string, fit *instancetype.Fit) (Launched, error) {
+	vnics, each := fit.PodVNICs()
+	if len(r.nodeClass.Status.PodSubnets) == 0 {
+		return p.launchInSubnets(ctx, r, candidate, faultDomain, 1+int64(vnics*each))
+	}
+	end, enough := p.addresses.BeginPods(r.nodeClass.Status.PodSubnets, vnics, int64(each))
+	if !enough {
+		return Launched{}, &noPodAddressesError{nodeClass: r.nodeClass.Name, vnics: vnics, each: each}
+	}
+	launched, err := p.launchInSubnets(ctx, r, candidate, faultDomain, 1)
+	end(err == nil || oci.ClassOf(err) == oci.ClassTransient)
+	return launched, err
+}
+
+// launchInSubnets tries one candidate in each subnet that serves its zone, of which it takes so many addresses; only a lack of them leads to
+// the next subnet.
+func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candidate Candidate, faultDomain string, addresses int64) (Launched, error) {
 	domain, _ := p.availabilityDomain(candidate.Offering.Zone())
 	err := error(&noSubnetError{nodeClass: r.nodeClass.Name, zone: candidate.Offering.Zone()})
 	for _, subnet := range subnetsFor(r.nodeClass, domain, string(r.nodeClaim.UID), p.addresses) {
@@ -280,7 +297,7 @@ func (p *DefaultProvider) launchInSubnets(ctx context.Context, r request, candid
 			return Launched{}, err
 		}
 		var launched Launched
-		end := p.addresses.Begin(subnet.ID)
+		end := p.addresses.Begin(subnet.ID, addresses)
 		launched, err = p.attempt(ctx, r, next)
 		end(err == nil || oci.ClassOf(err) == oci.ClassTransient)
 		if err == nil || oci.ClassOf(err) != oci.ClassAddresses {

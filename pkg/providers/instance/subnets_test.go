@@ -69,7 +69,7 @@ func TestSubnetsWithoutAddressesAreLeftAloneForAWhile(t *testing.T) {
 	c := class(subnet("a", 10), subnet("b", 1))
 	addresses.Exhaust("a")
 	require.Equal(t, []v1alpha1.Subnet{c.Status.Subnets[1]}, subnetsFor(c, "AD-1", "uid", addresses))
-	addresses.Begin("b") // under way
+	addresses.Begin("b", 1) // under way
 	addresses.Exhaust("b")
 	require.Empty(t, subnetsFor(c, "AD-1", "uid", addresses))
 	clock.SetTime(clock.Now().Add(4 * time.Minute))

@@ -37,6 +37,10 @@ func appendClass(b []byte, nodeClass *v1alpha1.OciNodeClass) []byte {
 		// By its id it is known whether a subnet has addresses left.
 		b = appendText(appendText(b, status.Subnets[i].AvailabilityDomain), status.Subnets[i].ID)
 	}
+	b = appendInt(b, int64(len(status.PodSubnets)))
+	for i := range status.PodSubnets {
+		b = appendText(b, status.PodSubnets[i].ID)
+	}
 	b = appendZonal(appendZonal(b, status.ComputeClusters), status.ClusterPlacementGroups)
 	b = appendInt(b, int64(len(status.DedicatedVMHosts)))
 	for i := range status.DedicatedVMHosts {

@@ -57,6 +57,13 @@ type Fit struct {
 
 	shape  *shape.Shape
 	prices pricing.Provider
+	pods   resources.PodLimits
+}
+
+// PodVNICs is how many VNICs a node of the fitted size gets for its pods, and how many addresses each of them takes in advance; both are 0
+// where pods have no addresses of the VCN.
+func (f *Fit) PodVNICs() (count, each int) {
+	return resources.PodVNICs(f.shape.MaxVNICs(f.Size.OCPUs), int(f.Resources.Capacity.Pods().Value()), f.pods)
 }
 
 // Price is what a node of the fitted size costs in an offering of its instance type, per hour in the price list's currency.
@@ -190,7 +197,8 @@ func (f *Fitter) find(typeName string) *Fit {
 	if err != nil {
 		return nil
 	}
-	fit := &Fit{Outcome: f.off, Cell: cell, Size: cell, Resources: predicted, shape: s, prices: f.provider.deps.Prices}
+	fit := &Fit{Outcome: f.off, Cell: cell, Size: cell, Resources: predicted, shape: s, prices: f.provider.deps.Prices,
+		pods: podLimitsOf(f.nodeClass, f.provider.settings.Pods)}
 	switch {
 	case !s.Flexible || len(s.Sizes) > 0:
 		fit.Outcome = FitFixed

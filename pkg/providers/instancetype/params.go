@@ -107,15 +107,17 @@ func zonesOf(nodeClass *v1alpha1.OciNodeClass) (zones []string, bound bool) {
 const nowhere = "-"
 
 // withAddresses is the node class without the subnets that have no address left: a zone that has no other is none for now, for this class
-// alone. Without any subnet left there is no zone at all.
+// alone. Without any subnet left there is no zone at all, and without any for pods neither.
 func withAddresses(nodeClass *v1alpha1.OciNodeClass, addresses *network.Addresses) *v1alpha1.OciNodeClass {
 	gone := func(s v1alpha1.Subnet) bool { return addresses.Exhausted(s.ID) }
-	if !slices.ContainsFunc(nodeClass.Status.Subnets, gone) {
+	pods := nodeClass.Status.PodSubnets
+	podsGone := len(pods) > 0 && !slices.ContainsFunc(pods, func(s v1alpha1.Subnet) bool { return !gone(s) })
+	if !podsGone && !slices.ContainsFunc(nodeClass.Status.Subnets, gone) {
 		return nodeClass
 	}
 	changed := *nodeClass
 	changed.Status.Subnets = slices.DeleteFunc(slices.Clone(nodeClass.Status.Subnets), gone)
-	if len(changed.Status.Subnets) == 0 {
+	if podsGone || len(changed.Status.Subnets) == 0 {
 		changed.Status.Subnets = []v1alpha1.Subnet{{AvailabilityDomain: nowhere}}
 	}
 	return &changed

@@ -2,6 +2,7 @@ package network
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,45 +29,91 @@ type Addresses struct {
 	nextExpiry atomic.Int64 // of the exhausted ones, Unix nanoseconds; math.MaxInt64 for none
 
 	mu        sync.Mutex
-	launches  map[string][]time.Time // by subnet; under way or accepted of late
-	exhausted map[string]time.Time   // until when
+	launches  map[string][]*taken  // by subnet; under way or accepted of late
+	exhausted map[string]time.Time // until when
+}
+
+// taken is what one launch takes of a subnet.
+type taken struct {
+	at        time.Time
+	addresses int64
 }
 
 // NewAddresses makes an empty memory.
 func NewAddresses(clk clock.PassiveClock) *Addresses {
-	a := &Addresses{clock: clk, launches: map[string][]time.Time{}, exhausted: map[string]time.Time{}}
+	a := &Addresses{clock: clk, launches: map[string][]*taken{}, exhausted: map[string]time.Time{}}
 	a.nextExpiry.Store(math.MaxInt64)
 	return a
 }
 
-// Begin counts a launch into a subnet. end is called once, when OCI has answered: accepted says that the instance took an address.
-func (a *Addresses) Begin(subnetID string) (end func(accepted bool)) {
+// Begin counts the addresses that a launch takes of a subnet. end is called once, when OCI has answered: accepted says that the instance took
+// them, or will.
+func (a *Addresses) Begin(subnetID string, addresses int64) (end func(accepted bool)) {
 	if a == nil {
 		return func(bool) {}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.count(map[string]int64{subnetID: addresses})
+}
+
+// BeginPods counts the addresses that the pod VNICs of one launch take in advance, so many of each, in the subnets that have most. false
+// when one of them would find too few, as far as is known; then nothing is counted and each subnet without the addresses of a single VNIC is
+// remembered as exhausted. A subnet of which nothing is known always has enough. end is that of Begin.
+func (a *Addresses) BeginPods(subnets []v1alpha1.Subnet, vnics int, each int64) (end func(accepted bool), enough bool) {
+	if a == nil || len(subnets) == 0 || vnics <= 0 {
+		return func(bool) {}, true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	free := make([]int64, len(subnets))
+	for i, s := range subnets {
+		if free[i] = math.MaxInt64 / 2; s.AvailableIPAddresses != nil {
+			free[i] = a.free(s)
+		}
+	}
+	takes := map[string]int64{}
+	for range vnics {
+		best := 0
+		for i := range free {
+			if free[i] > free[best] {
+				best = i
+			}
+		}
+		if free[best] < each {
+			a.exhaustBelow(subnets, each)
+			return func(bool) {}, false
+		}
+		free[best] -= each
+		takes[subnets[best].ID] += each
+	}
+	return a.count(takes), true
+}
+
+// count notes what a launch takes; mu is held.
+func (a *Addresses) count(takes map[string]int64) (end func(accepted bool)) {
 	at := a.clock.Now()
-	a.launches[subnetID] = append(a.recent(subnetID), at)
+	counted := map[string]*taken{}
+	for id, n := range takes {
+		counted[id] = &taken{at: at, addresses: n}
+		a.launches[id] = append(a.recent(id), counted[id])
+	}
 	return func(accepted bool) {
 		if accepted {
 			return
 		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		for i, other := range a.launches[subnetID] {
-			if other.Equal(at) {
-				a.launches[subnetID] = append(a.launches[subnetID][:i:i], a.launches[subnetID][i+1:]...)
-				return
-			}
+		for id, t := range counted {
+			a.launches[id] = slices.DeleteFunc(a.launches[id], func(other *taken) bool { return other == t })
 		}
 	}
 }
 
 // recent are the launches that count still; mu is held.
-func (a *Addresses) recent(subnetID string) []time.Time {
+func (a *Addresses) recent(subnetID string) []*taken {
 	list := a.launches[subnetID]
-	for len(list) > 0 && a.clock.Since(list[0]) >= countedFor {
+	for len(list) > 0 && a.clock.Since(list[0].at) >= countedFor {
 		list = list[1:]
 	}
 	return list
@@ -83,7 +130,25 @@ func (a *Addresses) Free(subnet v1alpha1.Subnet) (int64, bool) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return max(*subnet.AvailableIPAddresses-int64(len(a.recent(subnet.ID))), 0), true
+	return a.free(subnet), true
+}
+
+// free is Free of a subnet whose status says; mu is held.
+func (a *Addresses) free(subnet v1alpha1.Subnet) int64 {
+	left := *subnet.AvailableIPAddresses
+	for _, t := range a.recent(subnet.ID) {
+		left -= t.addresses
+	}
+	return max(left, 0)
+}
+
+// exhaustBelow remembers the subnets with fewer addresses; mu is held.
+func (a *Addresses) exhaustBelow(subnets []v1alpha1.Subnet, least int64) {
+	for _, s := range subnets {
+		if s.AvailableIPAddresses != nil && a.free(s) < least {
+			a.exhaust(s.ID)
+		}
+	}
 }
 
 // Exhaust remembers that a subnet had no address for a launch.
@@ -93,6 +158,11 @@ func (a *Addresses) Exhaust(subnetID string) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.exhaust(subnetID)
+}
+
+// exhaust is Exhaust; mu is held.
+func (a *Addresses) exhaust(subnetID string) {
 	_, already := a.exhausted[subnetID]
 	a.exhausted[subnetID] = a.clock.Now().Add(exhaustedFor)
 	a.schedule()

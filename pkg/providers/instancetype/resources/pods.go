@@ -25,19 +25,39 @@ type PodLimits struct {
 	PodsPerCore int
 }
 
+// perVNIC is how many addresses a pod VNIC takes in advance, its own included.
+func (l PodLimits) perVNIC() int {
+	if l.AddressesPerVNIC > 0 {
+		return l.AddressesPerVNIC
+	}
+	return addressesPerVNIC
+}
+
+// PodVNICs is how many VNICs hold the addresses of so many pods on a node that can have so many VNICs, the node's own included: as few as
+// will do, and no more than OKE gives a node. each is how many addresses every one of them takes of a pod subnet. Both are 0 where pods have
+// no addresses of the VCN.
+func PodVNICs(vnics, pods int, limits PodLimits) (count, each int) {
+	if !limits.VCNNative {
+		return 0, 0
+	}
+	each = limits.perVNIC()
+	forPods := max(each-1, 1)
+	count = min((pods+forPods-1)/forPods, AddressesMost/each)
+	if vnics > 0 {
+		count = min(count, vnics-1)
+	}
+	return max(count, 1), each
+}
+
 // Pods is how many pods a node can have: as many as the kubelet takes, and no more than there are addresses for. With VCN-native
 // networking the primary VNIC carries none.
 func Pods(vnics, vcpus int, limits PodLimits) int {
 	pods := PodsDefault
 	if limits.VCNNative {
-		perVNIC := addressesPerVNIC
-		if limits.AddressesPerVNIC > 0 {
-			perVNIC = limits.AddressesPerVNIC
-			if limits.MaxPods > 0 {
-				pods = podsMost // who gives both has chosen; OKE's default for maxPods does not hold
-			}
+		if limits.AddressesPerVNIC > 0 && limits.MaxPods > 0 {
+			pods = podsMost // who gives both has chosen; OKE's default for maxPods does not hold
 		}
-		pods = max(min((vnics-1)*max(perVNIC-1, 1), pods), 0)
+		pods = max(min((vnics-1)*max(limits.perVNIC()-1, 1), pods), 0)
 	}
 	if limits.MaxPods > 0 {
 		pods = min(pods, limits.MaxPods)

@@ -35,3 +35,25 @@ func TestPodsFollowTheNetworkAndTheKubelet(t *testing.T) {
 		require.Equal(t, tc.want, resources.Pods(tc.vnics, tc.vcpus, tc.limits), tc.says)
 	}
 }
+
+func TestPodVNICsAreAsFewAsHoldThePods(t *testing.T) {
+	for _, tc := range []struct {
+		says                string
+		vnics, pods         int
+		limits              resources.PodLimits
+		wantCount, wantEach int
+	}{
+		{"none with flannel", 8, 110, resources.PodLimits{}, 0, 0},
+		{"OKE's default for 31 pods", 8, 31, resources.PodLimits{VCNNative: true}, 1, 32},
+		{"one more pod takes another", 8, 32, resources.PodLimits{VCNNative: true}, 2, 32},
+		{"one for all", 8, 110, resources.PodLimits{VCNNative: true, AddressesPerVNIC: 128}, 1, 128},
+		{"no more than the instance has", 3, 110, resources.PodLimits{VCNNative: true}, 2, 32},
+		{"no more addresses than a node can have", 24, 256, resources.PodLimits{VCNNative: true, AddressesPerVNIC: 64}, 4, 64},
+		{"one at least", 1, 0, resources.PodLimits{VCNNative: true}, 1, 32},
+		{"of an instance of which nothing is known", 0, 60, resources.PodLimits{VCNNative: true, AddressesPerVNIC: 16}, 4, 16},
+		{"of a single address each", 8, 3, resources.PodLimits{VCNNative: true, AddressesPerVNIC: 1}, 3, 1},
+	} {
+		count, each := resources.PodVNICs(tc.vnics, tc.pods, tc.limits)
+		require.Equal(t, []int{tc.wantCount, tc.wantEach}, []int{count, each}, tc.says)
+	}
+}
