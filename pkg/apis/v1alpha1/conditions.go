@@ -36,8 +36,12 @@ const (
 	ConditionTypeInterruptionStreamReadable = "InterruptionStreamReadable"
 )
 
-// A condition that Ready does not wait for.
+// Conditions that Ready does not wait for.
 const (
+	// ConditionTypeGPUImageReady: the class has an image for the machines of NodePools that ask for nothing but GPUs. Only classes that such
+	// a NodePool uses have it, and Ready does not wait for it: other NodePools of the class need no such image. An image whose name does
+	// not say what it is made for is believed to have drivers, and the message says so.
+	ConditionTypeGPUImageReady = "GPUImageReady"
 	// ConditionTypeCapacityReservationsReady: the capacity reservations that placement selects exist, are active, and lie where nodes
 	// can be. Owns status.capacityReservations. Only classes that select some have it, and Ready does not wait for it: a reservation
 	// that has ended must not keep nodes of other capacity types from being launched.

@@ -24,9 +24,8 @@ import (
 )
 
 const (
-	// consoleAfter is when an instance that runs without a node is looked at: two minutes before core replaces it after 15
-	// (registrationTimeout in core's nodeclaim lifecycle, which is not exported).
-	consoleAfter = 13 * time.Minute
+	// consoleAfter is when an instance that runs without a node is looked at: two minutes before core replaces it.
+	consoleAfter = coreDeadline - 2*time.Minute
 	// consolePoll is how often a capture is asked for its state, and captureLimit for how long: OCI takes some seconds.
 	consolePoll  = 5 * time.Second
 	captureLimit = time.Minute
@@ -172,8 +171,8 @@ func (c *consoles) tell(ctx context.Context, l launch, console string) {
 	log.FromContext(ctx).Info("instance runs and has not become a node", "NodeClaim", klog.KObj(l.claim), "instance", l.instance.ID, "reason", why, "console", console)
 	c.recorder.Publish(events.Event{
 		InvolvedObject: l.claim, Type: corev1.EventTypeWarning, Reason: "NodeNotRegistered",
-		Message: fmt.Sprintf("Instance %s runs and has not become a node after %d minutes; Karpenter replaces it after 15: %s; %s",
-			l.instance.ID, int(consoleAfter.Minutes()), why, console),
+		Message: fmt.Sprintf("Instance %s runs and has not become a node after %d minutes; Karpenter replaces it after %d: %s; %s",
+			l.instance.ID, int((deadlineOf(l.claim) - coreDeadline + consoleAfter).Minutes()), int(deadlineOf(l.claim).Minutes()), why, console),
 		DedupeValues: []string{string(l.claim.UID)},
 	})
 }

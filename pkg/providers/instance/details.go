@@ -90,13 +90,13 @@ func (p *DefaultProvider) plan(r request, candidate Candidate, subnet v1alpha1.S
 		LaunchOptions:           launchOptions(r.nodeClass),
 		PlatformConfig:          platform,
 		AvailabilityConfig:      availability(spec.AvailabilityConfig, p.migrates(size, candidate)),
-		AgentConfig:             agent(spec.AgentList, spec.DisabledAgentList),
 		InstanceOptions:         &core.InstanceOptions{AreLegacyImdsEndpointsDisabled: common.Bool(r.nodeClass.LegacyIMDSDisabled())},
 		Metadata:                metadata,
 		FreeformTags:            tags,
 		DefinedTags:             DefinedTags(r.nodeClass),
 	}
 	placeInDomain(&details, r.nodeClass, domain)
+	details.AgentConfig = agent(plugins(spec, details.ComputeClusterId != nil), spec.DisabledAgentList)
 	placeInReservation(&details, r.nodeClass, candidate)
 	if candidate.Offering.CapacityType() == karpv1.CapacityTypeSpot {
 		details.PreemptibleInstanceConfig = &core.PreemptibleInstanceConfigDetails{

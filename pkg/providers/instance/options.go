@@ -127,6 +127,19 @@ func (p *DefaultProvider) migrates(size instancetype.Size, candidate Candidate) 
 	return ok && s.LiveMigration && !s.IsExtended(size.OCPUs, size.MemoryGB) && candidate.Offering.CapacityType() != karpv1.CapacityTypeSpot
 }
 
+// rdmaPlugins are the plugins of Oracle Cloud Agent without which a server in a compute cluster has no RDMA network: one lets it into the
+// network, the other sets up its cards. Both are off unless a launch turns them on (documentation of compute clusters).
+var rdmaPlugins = []string{"Compute HPC RDMA Authentication", "Compute HPC RDMA Auto-Configuration"}
+
+// plugins are those to turn on: the class's, and in a compute cluster what RDMA needs, unless the class turns it off.
+func plugins(spec *v1alpha1.OciNodeClassSpec, inComputeCluster bool) []string {
+	if !inComputeCluster {
+		return spec.AgentList
+	}
+	needed := lo.Reject(rdmaPlugins, func(name string, _ int) bool { return slices.Contains(spec.DisabledAgentList, name) })
+	return lo.Uniq(slices.Concat(spec.AgentList, needed))
+}
+
 // agent turns plugins of Oracle Cloud Agent on and off; the others keep their defaults.
 func agent(enabled, disabled []string) *core.LaunchInstanceAgentConfigDetails {
 	if len(enabled)+len(disabled) == 0 {

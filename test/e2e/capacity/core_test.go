@@ -180,8 +180,7 @@ func (s *suite) podNetworks() {
 func (s *suite) rdma() {
 	id, err := s.Simulator().AddComputeCluster("training", s.world.ADs[0])
 	require.NoError(s.T, err)
-	s.use(kind{Name: "rdma", Class: `placement: {computeClusterSelector: [{name: training}]}
-agentList: [Compute HPC RDMA Authentication]`, Requirements: []string{
+	s.use(kind{Name: "rdma", Class: "placement: {computeClusterSelector: [{name: training}]}", Requirements: []string{
 		`{key: karpenter.k8s.oracle/instance-rdma, operator: In, values: ["true"]}`, "{key: karpenter.k8s.oracle/instance-category, operator: NotIn, values: [gpu]}",
 	}})
 	for n := range 2 {

@@ -3,9 +3,14 @@
 package capacity_test
 
 import (
+	"fmt"
+	"strings"
+
+	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
@@ -32,6 +37,22 @@ func (s *suite) gpus() {
 	s.EventuallyEvent("FailedScheduling", "Pod", "amd")
 	require.Empty(s.T, s.Claims("amd"), "the NodePool lists OKE's taint, and the pod does not tolerate it")
 	require.Zero(s.T, s.running(func(i ocisim.Instance) bool { return i.GPUs > 0 }))
+
+	class := &v1alpha1.OciNodeClass{}
+	s.Get(class, "", "amd")
+	plain, found := lo.Find(class.Status.Images, func(i v1alpha1.Image) bool { return !strings.Contains(i.Name, "GPU") })
+	require.True(s.T, found)
+	class.Spec.ImageSelector = []v1alpha1.ImageSelectorTerm{{ID: plain.ID}}
+	require.NoError(s.T, s.Client().Update(s.Context(), class))
+	s.Eventually("the class to say that its image has no drivers", func() string {
+		s.Get(class, "", "amd")
+		condition := class.StatusConditions().Get(v1alpha1.ConditionTypeGPUImageReady)
+		if condition.IsFalse() && strings.Contains(condition.Message, "NodePool amd asks for machines with GPUs (amd)") && strings.Contains(condition.Message, plain.Name) {
+			return ""
+		}
+		return fmt.Sprint(class.Status.Conditions)
+	})
+	require.True(s.T, class.StatusConditions().Root().IsTrue(), "other NodePools may use the class")
 	s.end("amd")
 }
 
