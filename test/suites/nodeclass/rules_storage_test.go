@@ -55,9 +55,9 @@ var storageRules = map[string]rule{
 		rejects: []string{"blockDevices: [{sizeInGBs: 50, mountPath: /}]", "blockDevices: [{sizeInGBs: 50, mountPath: /" + long(255) + "}]"},
 	},
 	"local drives are striped or left alone": {
-		says:    `supported values: "RAID0"`,
+		says:    "Unsupported value",
 		accepts: []string{"localNvmePolicy: RAID0"},
-		rejects: []string{"localNvmePolicy: raid0", "localNvmePolicy: RAID1", "localNvmePolicy: 0"},
+		rejects: []string{"localNvmePolicy: raid0", "localNvmePolicy: RAID1", "localNvmePolicy: ''"},
 	},
 	"local drives are the business of a Custom image": {
 		says:    "an image of the family Custom runs userData alone; remove localNvmePolicy and use the local drives in userData",
