@@ -32,6 +32,7 @@ func main() {
 	out := flag.String("out", "out/bench/results.json", "file that figures are merged into")
 	scale := footprint.Options{}
 	flag.DurationVar(&scale.Window, "window", footprint.DefaultWindow, "how long scale counts calls while nothing changes, for each size")
+	flag.IntVar(&scale.Least, "least", 100, "nodes of the smallest fleet of scale")
 	flag.IntVar(&scale.Most, "nodes", 1000, "nodes of the largest fleet of scale: 100, 250, 500 or 1000")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -17,7 +17,9 @@ import (
 
 const (
 	podsPerNode = 10
-	// settle is how long memory is looked at after a fleet has grown; the figure is the most that was seen.
+	// rest is how long a fleet that has grown is left alone before memory is looked at, and settle for how long it is; the figure is the most
+	// that was seen. What growing took besides is in the note.
+	rest   = 3 * time.Minute
 	settle = 90 * time.Second
 	// scrape is the time between two looks, as long as a Prometheus server's: each look writes a page of every series, which takes memory too.
 	scrape = 15 * time.Second
@@ -42,6 +44,7 @@ var args = []string{"--enable-profiling"}
 // Options of a run.
 type Options struct {
 	Window time.Duration // see DefaultWindow
+	Least  int           // nodes of the smallest fleet; 1,000 when only the largest is of interest
 	Most   int           // nodes of the largest fleet; smaller than 1,000 on machines that can not bear more
 	Out    string        // file of figures, for Save, and in whose folder heap profiles are kept
 }
@@ -65,16 +68,16 @@ func RunAll(ctx context.Context, figures *results.Figures, to io.Writer, o Optio
 	if err != nil {
 		return err
 	}
-	before := []sample{{0, idle}}
+	before := []sample{idle}
 	for _, fleet := range fleets {
-		if fleet.nodes > o.Most {
+		if fleet.nodes < o.Least || fleet.nodes > o.Most {
 			continue
 		}
-		mib, err := b.grow(ctx, fleet.nodes)
+		grown, err := b.grow(ctx, fleet.nodes)
 		if err != nil {
 			return err
 		}
-		before = append(before, sample{fleet.nodes, mib})
+		before = append(before, grown)
 		if fleet.callGoal > 0 {
 			if err := b.steady(ctx, fleet.nodes, fleet.callGoal, fleet.peer); err != nil {
 				return err
@@ -88,37 +91,53 @@ func RunAll(ctx context.Context, figures *results.Figures, to io.Writer, o Optio
 	return b.restart(ctx, before[len(before)-1].nodes)
 }
 
-func (b *bench) idle(ctx context.Context) (float64, error) {
+func (b *bench) idle(ctx context.Context) (sample, error) {
 	if err := b.InstallPool(ctx); err != nil {
-		return 0, err
+		return sample{}, err
 	}
-	return b.memory(ctx, "idle")
+	mib, err := b.memory(ctx, "idle")
+	return sample{mib: mib, grown: mib}, err
 }
 
 // grow lets a fleet come, with its pods, and gives the memory once it is there.
-func (b *bench) grow(ctx context.Context, nodes int) (float64, error) {
+func (b *bench) grow(ctx context.Context, nodes int) (s sample, err error) {
 	b.Say("growing to %d nodes and %d pods", nodes, nodes*podsPerNode)
 	if err := b.Grow(ctx, nodes, podsPerNode); err != nil {
-		return 0, err
+		return s, err
 	}
 	if err := b.AwaitNodes(ctx, nodes, false); err != nil {
-		return 0, err
+		return s, err
 	}
 	if err := b.AwaitPods(ctx, nodes*podsPerNode); err != nil {
-		return 0, err
+		return s, err
 	}
-	return b.memory(ctx, fmt.Sprintf("%d-nodes", nodes))
+	s.nodes = nodes
+	if s.grown, err = b.resident(ctx); err != nil {
+		return s, err
+	}
+	b.Say("   %.0f MiB resident at the end of growing", s.grown)
+	if err := b.Pause(ctx, rest); err != nil {
+		return s, err
+	}
+	s.mib, err = b.memory(ctx, fmt.Sprintf("%d-nodes", nodes))
+	return s, err
+}
+
+// resident is the memory of the controller's process, in MiB.
+func (b *bench) resident(ctx context.Context) (float64, error) {
+	bytes, err := b.Metric(ctx, "process_resident_memory_bytes", nil)
+	return bytes / mib, err
 }
 
 // memory is the most resident memory of a while, in MiB, and keeps a heap profile of its end.
 func (b *bench) memory(ctx context.Context, is string) (float64, error) {
 	most := 0.0
 	for end := time.Now().Add(settle); time.Now().Before(end); {
-		bytes, err := b.Metric(ctx, "process_resident_memory_bytes", nil)
+		now, err := b.resident(ctx)
 		if err != nil {
 			return 0, err
 		}
-		most = max(most, bytes/mib)
+		most = max(most, now)
 		if err := b.Pause(ctx, scrape); err != nil {
 			return 0, err
 		}
@@ -130,17 +149,20 @@ func (b *bench) memory(ctx context.Context, is string) (float64, error) {
 // sample is the memory at a size.
 type sample struct {
 	nodes int
-	mib   float64
+	mib   float64 // at rest
+	grown float64 // at the end of growing
 }
 
 // String is for notes.
-func (s sample) String() string { return fmt.Sprintf("%d nodes %.0f", s.nodes, s.mib) }
+func (s sample) String() string {
+	return fmt.Sprintf("%d nodes %.0f, %.0f at the end of growing", s.nodes, s.mib, s.grown)
+}
 
 // addMemory adds the figures of the sizes so far, the idle one first.
 func (b *bench) addMemory(sizes []sample) {
 	last := sizes[len(sizes)-1]
 	b.figures.Add("controller's memory, idle", sizes[0].mib, "MiB", results.AtMost(120), results.Note("resident, the most of 90 s, scraped every 15 s; heap profiles beside this file"))
-	options := []results.Option{results.Note(fmt.Sprintf("of %v", sizes))}
+	options := []results.Option{results.Note(fmt.Sprintf("at rest; %v", last))}
 	if last.nodes == fleets[len(fleets)-1].nodes {
 		options = append(options, results.AtMost(600))
 	}

@@ -31,6 +31,14 @@ func TestTheBeginningOfTheLeadIsInTheLog(t *testing.T) {
 }
 
 func TestMemoryThatDoublesWithTheNodesIsLinear(t *testing.T) {
-	require.InDelta(t, 1, steepness([]sample{{0, 100}, {100, 150}, {500, 200}, {1000, 300}}), 1e-9)
-	require.InDelta(t, 1.5, steepness([]sample{{0, 100}, {500, 200}, {1000, 350}}), 1e-9)
+	require.InDelta(t, 1, steepness(fleetsOf(0, 100, 100, 150, 500, 200, 1000, 300)), 1e-9)
+	require.InDelta(t, 1.5, steepness(fleetsOf(0, 100, 500, 200, 1000, 350)), 1e-9)
+}
+
+// fleetsOf makes samples of numbers of nodes, each followed by its memory.
+func fleetsOf(pairs ...int) (out []sample) {
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, sample{nodes: pairs[i], mib: float64(pairs[i+1])})
+	}
+	return out
 }
