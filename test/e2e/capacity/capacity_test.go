@@ -5,10 +5,12 @@
 package capacity_test
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -27,7 +29,9 @@ type kind struct {
 	Class        string   // YAML lines of the class's spec, beside image and subnet
 	Requirements []string // of the NodePool
 	Taints       string   // of the NodePool, YAML in one line
-	World        ocisim.World
+	Subnets      string   // what the class selects them by, YAML in one line; the cluster's own when empty
+	Label        string   // what its pods select it by; its name when empty
+	Weight       int      // of the NodePool
 }
 
 const kindManifest = `
@@ -38,17 +42,18 @@ spec:
   imageSelector:
     - {osFamily: Oracle Linux, osVersion: "8"}
   subnetSelector:
-    - freeFormTags: {role: nodes}
+    - {{.Subnets}}
 {{.Class}}
 ---
 apiVersion: karpenter.sh/v1
 kind: NodePool
 metadata: {name: {{.Name}}}
 spec:
+  weight: {{.Weight}}
   disruption: {consolidationPolicy: WhenEmpty, consolidateAfter: Never}
   template:
     metadata:
-      labels: {kind: "{{.Name}}"}
+      labels: {kind: "{{.Label}}"}
     spec:
       nodeClassRef: {group: karpenter.k8s.oracle, kind: OciNodeClass, name: {{.Name}}}
       {{- if .Taints}}
@@ -88,8 +93,14 @@ type suite struct {
 
 func start(t *testing.T, controllerArgs ...string) *suite {
 	t.Helper()
+	return startIn(t, ocisim.Options{}, controllerArgs...)
+}
+
+// startIn starts a cluster in a region of its own kind.
+func startIn(t *testing.T, region ocisim.Options, controllerArgs ...string) *suite {
+	t.Helper()
 	s := &suite{Spec: live.Start(t, environment.Options{
-		Name: "e2e-capacity", FixedNodes: live.None(), SystemNodes: live.None(), VirtualNodes: live.None(), ControllerArgs: controllerArgs,
+		Name: "e2e-capacity", OCISim: region, FixedNodes: live.None(), SystemNodes: live.None(), VirtualNodes: live.None(), ControllerArgs: controllerArgs,
 	})}
 	s.world = s.Simulator().World()
 	return s
@@ -98,9 +109,15 @@ func start(t *testing.T, controllerArgs ...string) *suite {
 // use makes a kind and waits until its class is ready.
 func (s *suite) use(k kind) {
 	s.Helper()
-	k.World, k.Class = s.world, indent(k.Class)
-	s.Create(kindManifest, k)
+	s.make(k)
 	s.ready(k.Name)
+}
+
+func (s *suite) make(k kind) {
+	s.Helper()
+	k.Class, k.Label, k.Weight = indent(k.Class), cmp.Or(k.Label, k.Name), cmp.Or(k.Weight, 1)
+	k.Subnets = cmp.Or(k.Subnets, "{freeFormTags: {role: nodes}}")
+	s.Create(kindManifest, k)
 }
 
 func indent(lines string) string {
@@ -123,6 +140,40 @@ func (s *suite) ready(name string) {
 	})
 }
 
+// refused waits until a class says under a condition what is wrong with it, and nothing can be launched from it.
+func (s *suite) refused(class, condition string, words ...string) {
+	s.Helper()
+	s.Eventually("OciNodeClass "+class+" to be refused", func() string {
+		c := &v1alpha1.OciNodeClass{}
+		s.Get(c, "", class)
+		got := c.StatusConditions().Get(condition)
+		told := got.IsFalse() && lo.EveryBy(words, func(word string) bool { return strings.Contains(got.Message, word) })
+		return lo.Ternary(told, "", fmt.Sprint(c.Status.Conditions))
+	})
+}
+
+// unschedulable waits until Karpenter, and not Kubernetes' own scheduler, says that it can do nothing for a pod.
+func (s *suite) unschedulable(name string, words ...string) {
+	s.Helper()
+	s.Eventually("Karpenter to say that pod "+name+" can not be scheduled", func() string {
+		events := &corev1.EventList{}
+		require.NoError(s.T, s.Client().List(s.Context(), events, client.InNamespace("default")))
+		told := lo.ContainsBy(events.Items, func(e corev1.Event) bool {
+			return e.Source.Component == "karpenter" && e.Reason == "FailedScheduling" && e.InvolvedObject.Name == name &&
+				lo.EveryBy(words, func(word string) bool { return strings.Contains(e.Message, word) })
+		})
+		return lo.Ternary(told, "", fmt.Sprintf("no such event among %d", len(events.Items)))
+	})
+}
+
+// asked is what OCI was asked for when an instance was launched.
+func (s *suite) asked(i ocisim.Instance) core.LaunchInstanceDetails {
+	s.Helper()
+	details, known := s.Simulator().LaunchOf(i.ID)
+	require.True(s.T, known, i.ID)
+	return details
+}
+
 // pod makes a pod for a kind.
 func (s *suite) pod(p pod) {
 	s.Helper()
@@ -140,18 +191,18 @@ func (s *suite) runs(p pod) (*corev1.Node, ocisim.Instance) {
 	return node, s.Instance(node.Spec.ProviderID)
 }
 
-// end deletes a kind with its nodes and pods, so that the next spec has the cluster for itself.
-func (s *suite) end(name string) {
+// end deletes kinds with their nodes and all pods, so that the next spec has the cluster for itself.
+func (s *suite) end(names ...string) {
 	s.Helper()
 	require.NoError(s.T, s.Client().DeleteAllOf(s.Context(), &corev1.Pod{}, client.InNamespace("default"), client.GracePeriodSeconds(0)))
-	pool := &karpv1.NodePool{}
-	s.Get(pool, "", name)
-	require.NoError(s.T, s.Client().Delete(s.Context(), pool))
-	s.Eventually("the nodes of "+name+" to go", func() string {
-		if left := s.Claims(name); len(left) > 0 {
-			return fmt.Sprintf("%d NodeClaims left", len(left))
-		}
-		return ""
+	for _, name := range names {
+		pool := &karpv1.NodePool{}
+		s.Get(pool, "", name)
+		require.NoError(s.T, s.Client().Delete(s.Context(), pool))
+	}
+	s.Eventually("the nodes of "+strings.Join(names, ", ")+" to go", func() string {
+		left := lo.SumBy(names, func(name string) int { return len(s.Claims(name)) })
+		return lo.Ternary(left == 0, "", fmt.Sprintf("%d NodeClaims left", left))
 	})
 }
 
@@ -174,6 +225,9 @@ func TestEveryKindOfCapacity(t *testing.T) {
 		{"RDMA machines go into one compute cluster, which takes no virtual machines", (*suite).rdma},
 		{"pods that ask for much disk get machines whose local drives hold it", (*suite).localDrives},
 		{"burstable, Arm, bare metal, one thread a core and dedicated hosts", (*suite).others},
+		{"volumes have the class's size, speed, key and encryption, are counted by the scheduler, and outlive no node", (*suite).volumes},
+		{"a subnet without addresses is a lack of its own, which other classes do not feel", (*suite).addresses},
+		{"what can not work is told before anything is launched", (*suite).badInput},
 	} {
 		if !t.Run(spec.says, func(t *testing.T) {
 			parent := s.T

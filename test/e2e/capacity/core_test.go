@@ -9,11 +9,9 @@ import (
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 
-	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclaim"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
 
@@ -68,6 +66,31 @@ spec:
   replicas: 1
 `
 
+// dynamicPod asks for a device through the API of dynamic resource allocation, which core ignores unless it is told otherwise.
+const dynamicPod = `
+apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: gpu.example.com}
+spec:
+  selectors: [{cel: {expression: 'device.driver == "gpu.example.com"'}}]
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaim
+metadata: {name: gpu, namespace: default}
+spec:
+  devices:
+    requests: [{name: gpu, exactly: {deviceClassName: gpu.example.com}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: dynamic, namespace: default}
+spec:
+  nodeSelector: {kind: dynamic}
+  resourceClaims: [{name: gpu, resourceClaimName: gpu}]
+  containers:
+    - {name: main, image: "example.com/app:1", resources: {requests: {cpu: 1, memory: 1Gi}, claims: [{name: gpu}]}}
+`
+
 func TestCoresFeaturesWorkWithThisProvider(t *testing.T) {
 	s := start(t, "--feature-gates=StaticCapacity=true,NodeOverlay=true,CapacityBuffer=true")
 	onDemand := "{key: karpenter.sh/capacity-type, operator: In, values: [on-demand]}"
@@ -119,8 +142,15 @@ func TestCoresFeaturesWorkWithThisProvider(t *testing.T) {
 			s.runs(pod{Name: "flexible", Kind: "flexible"})
 			s.use(kind{Name: "impossible", Requirements: []string{"{key: karpenter.k8s.oracle/instance-shape-name, operator: In, values: [VM.Standard.E4.Flex, VM.Standard.NoSuch.Flex], minValues: 2}", onDemand}})
 			s.pod(pod{Name: "impossible", Kind: "impossible"})
-			s.EventuallyEvent("FailedScheduling", "Pod", "impossible")
+			s.unschedulable("impossible")
 			require.Empty(s.T, s.Claims("impossible"))
+		}},
+		{"a pod with resource claims is left alone, and the others are not held up by it", func() {
+			s.use(kind{Name: "dynamic", Requirements: []string{shapes, onDemand}})
+			s.Create(dynamicPod, nil)
+			s.unschedulable("dynamic", "Dynamic Resource Allocation")
+			s.runs(pod{Name: "plain", Kind: "dynamic"})
+			require.Len(s.T, s.Claims("dynamic"), 1, "for the other pod alone")
 		}},
 	}
 	for _, step := range steps {
@@ -133,48 +163,6 @@ func TestCoresFeaturesWorkWithThisProvider(t *testing.T) {
 			return
 		}
 	}
-}
-
-// podNetworkDefinition is as much of OKE's own definition as the API server needs to store the objects.
-const podNetworkDefinition = `
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: nativepodnetworks.oci.oraclecloud.com}
-spec:
-  group: oci.oraclecloud.com
-  scope: Cluster
-  names: {kind: NativePodNetwork, listKind: NativePodNetworkList, plural: nativepodnetworks, singular: nativepodnetwork, shortNames: [npn]}
-  versions:
-    - name: v1beta1
-      served: true
-      storage: true
-      subresources: {status: {}}
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-`
-
-func (s *suite) podNetworks() {
-	s.Create(podNetworkDefinition, nil)
-	s.use(kind{Name: "addresses", Class: `podNetworking:
-  ipCount: 16
-  podSubnetSelector: [{freeFormTags: {role: pods}}]
-  podSecurityGroupSelector: [{freeFormTags: {role: pods}}]`, Requirements: []string{
-		"{key: karpenter.k8s.oracle/instance-shape-name, operator: In, values: [VM.Standard.E5.Flex]}",
-		"{key: karpenter.sh/capacity-type, operator: In, values: [on-demand]}",
-	}})
-	node, i := s.runs(pod{Name: "addresses", Kind: "addresses"})
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(nodeclaim.NativePodNetworkKind)
-	read := func() []unstructured.Unstructured {
-		require.NoError(s.T, s.Client().List(s.Context(), list))
-		return list.Items
-	}
-	s.Eventually("the node's pod network", func() string { return lo.Ternary(len(read()) == 1, "", fmt.Sprintf("%d objects", len(read()))) })
-	spec := read()[0].Object["spec"].(map[string]any)
-	require.Equal(s.T, i.ID, spec["id"])
-	require.Equal(s.T, node.Status.Capacity.Pods().Value(), spec["maxPodCount"], "what the kubelet takes")
-	require.Subset(s.T, s.world.PodSubnetIDs, spec["podSubnetIds"])
-	s.end("addresses")
-	s.Eventually("the pod network to go with the node", func() string { return lo.Ternary(len(read()) == 0, "", fmt.Sprintf("%d objects left", len(read()))) })
 }
 
 func (s *suite) rdma() {
@@ -198,7 +186,7 @@ func (s *suite) rdma() {
 		"{key: karpenter.k8s.oracle/instance-hypervisor, operator: In, values: [vm]}",
 	}})
 	s.pod(pod{Name: "virtual", Kind: "virtual"})
-	s.EventuallyEvent("FailedScheduling", "Pod", "virtual")
+	s.unschedulable("virtual")
 	require.Zero(s.T, s.running(func(i ocisim.Instance) bool { return i.Shape[:2] == "VM" }), "a compute cluster takes no virtual machines")
 	s.end("rdma")
 	require.NoError(s.T, client.IgnoreNotFound(s.Client().Delete(s.Context(), &karpv1.NodePool{ObjectMeta: metav1.ObjectMeta{Name: "virtual"}})))

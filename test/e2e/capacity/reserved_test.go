@@ -71,7 +71,8 @@ func (s *suite) refusedLaunches() int {
 }
 
 func (s *suite) preemptible() {
-	shape := "{key: karpenter.k8s.oracle/instance-shape-name, operator: In, values: [VM.Standard.E5.Flex]}"
+	// A shape that no other spec uses: what OCI refused is remembered for minutes.
+	shape := "{key: karpenter.k8s.oracle/instance-shape-name, operator: In, values: [VM.Standard3.Flex]}"
 	s.use(kind{Name: "spot", Requirements: []string{shape, "{key: karpenter.sh/capacity-type, operator: In, values: [spot, on-demand]}"}})
 	node, i := s.runs(pod{Name: "spot", Kind: "spot"})
 	require.Equal(s.T, karpv1.CapacityTypeSpot, node.Labels[karpv1.CapacityTypeLabelKey], "the cheaper of both")
@@ -88,9 +89,8 @@ func (s *suite) preemptible() {
 	require.Equal(s.T, karpv1.CapacityTypeOnDemand, node.Labels[karpv1.CapacityTypeLabelKey])
 	require.False(s.T, i.Preemptible)
 	s.pod(pod{Name: "preemptible", Kind: "preemptible"})
-	s.EventuallyEvent("FailedScheduling", "Pod", "preemptible")
+	s.unschedulable("preemptible")
 	require.Zero(s.T, s.running(func(i ocisim.Instance) bool { return strings.Contains(i.DisplayName, "preemptible") }), "nothing is bought that the NodePool does not list")
 	require.True(s.T, s.Simulator().Faults().Remove(fault))
-	s.end("both")
-	s.end("preemptible")
+	s.end("both", "preemptible")
 }
