@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/awslabs/operatorpkg/status"
 	corev1 "k8s.io/api/core/v1"
@@ -195,6 +196,9 @@ func (c *CloudProvider) List(ctx context.Context) ([]*karpv1.NodeClaim, error) {
 	snapshot, err := c.inventory.Fresh(ctx, inventory.StaleAge)
 	if err != nil {
 		return nil, err
+	}
+	if unread := snapshot.Unread(); len(unread) > 0 { // what is not there would be collected
+		return nil, fmt.Errorf("OCI refuses to list the instances of compartment %s", strings.Join(unread, " and "))
 	}
 	var out []*karpv1.NodeClaim
 	for _, i := range snapshot.All() {

@@ -50,6 +50,7 @@ type suite struct {
 	claims       instance.Claims
 	clock        clock.Clock
 	api          func(instance.API) instance.API // what a test puts between the provider and OCI
+	compartments inventory.Compartments          // nil: the one of the region
 	inventory    *inventory.DefaultProvider
 	unavailable  *capacity.Unavailable
 	status       *nodeclass.StatusController
@@ -111,7 +112,11 @@ func (s *suite) restart() {
 	prices, err := pricing.NewProvider(pricing.Settings{})
 	require.NoError(s.t, err)
 	s.unavailable = capacity.NewUnavailable(clock.RealClock{}).WithShapes(shapes)
-	s.inventory = inventory.NewProvider(c, inventory.OneCompartment(world.CompartmentID), world.ClusterID, clock.RealClock{})
+	compartments := s.compartments
+	if compartments == nil {
+		compartments = inventory.OneCompartment(world.CompartmentID)
+	}
+	s.inventory = inventory.NewProvider(c, compartments, world.ClusterID, clock.RealClock{})
 	addresses := network.NewAddresses(clock.RealClock{})
 	s.reservations = reservation.NewProvider(c, s, clock.RealClock{})
 	instanceTypes := instancetype.NewProvider(

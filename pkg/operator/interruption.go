@@ -16,7 +16,7 @@ func (o *Operator) maintenancePolicy() maintenance.Policy {
 func (o *Operator) interruptionControllers() []controller.Controller {
 	reader := stream.NewReader(o.OCI, o.Clock, o.interruption.StreamID, o.clusterID)
 	d := interruption.Dependencies{
-		Kube: o.GetClient(), Recorder: o.EventRecorder, Inventory: o.Inventory, Compartments: compartments{kube: o.GetClient(), own: o.compartmentID},
+		Kube: o.GetClient(), Recorder: o.EventRecorder, Inventory: o.Inventory, Compartments: occupied{compartments{kube: o.GetClient(), own: o.compartmentID}},
 		Unavailable: o.Unavailable, Clock: o.Clock, Health: interruption.NewHealth(o.Clock, o.interruption.StreamID, reader.Group()),
 	}
 	due := interruption.NewMaintenanceController(d, o.OCI, o.maintenancePolicy())

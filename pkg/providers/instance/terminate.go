@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
@@ -93,9 +94,13 @@ func (p *DefaultProvider) find(ctx context.Context, id string, maxAge time.Durat
 	return p.look(ctx, id)
 }
 
-// look reads one instance that no list shows.
+// look reads one instance that no list shows. A 404 says nothing while there are compartments that may have it and that OCI refuses to list.
 func (p *DefaultProvider) look(ctx context.Context, id string) (inventory.Instance, error) {
 	raw, err := p.api.GetInstance(ctx, id)
+	if unread := p.inventory.Current().Unread(); oci.ClassOf(err) == oci.ClassNotFound && len(unread) > 0 {
+		return inventory.Instance{}, fmt.Errorf("instance %s may be in compartment %s, whose instances the controller may not list (policy: manage instances): %w",
+			id, strings.Join(unread, " or "), err)
+	}
 	if oci.ClassOf(err) == oci.ClassNotFound || (err == nil && raw.LifecycleState == core.InstanceLifecycleStateTerminated) {
 		return inventory.Instance{}, notFound(id)
 	}

@@ -4,6 +4,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"golang.org/x/sync/singleflight"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
@@ -62,7 +64,12 @@ type Provider interface {
 type Snapshot struct {
 	Taken     time.Time // when the list began
 	instances map[string]Instance
+	unread    []string
 }
+
+// Unread are the compartments with instances of this cluster that OCI refused to list, in order of their OCIDs: what is not in the snapshot may be
+// in one of them, and what is there of them is as it was last seen.
+func (s Snapshot) Unread() []string { return s.unread }
 
 // Get finds an instance by its OCID.
 func (s Snapshot) Get(id string) (Instance, bool) {
@@ -79,32 +86,22 @@ func (s Snapshot) All() []Instance {
 	return out
 }
 
-// ByNodeClaim finds the instance that was launched for a NodeClaim and is not ending.
-func (s Snapshot) ByNodeClaim(uid string) (Instance, bool) {
+// ByNodeClaim finds the instance that was launched for a NodeClaim and is not ending; of several the oldest, so that all who ask get the same.
+func (s Snapshot) ByNodeClaim(uid string) (oldest Instance, found bool) {
 	for _, instance := range s.instances {
-		if instance.Owner.NodeClaim.UID == uid && !instance.Ending() {
-			return instance, true
+		if instance.Owner.NodeClaim.UID != uid || instance.Ending() {
+			continue
+		}
+		if !found || cmp.Or(instance.Created.Compare(oldest.Created), cmp.Compare(instance.ID, oldest.ID)) < 0 {
+			oldest, found = instance, true
 		}
 	}
-	return Instance{}, false
-}
-
-// Compartments tells which compartments have instances of this cluster. It is asked before each list.
-type Compartments interface {
-	Compartments(ctx context.Context) ([]string, error)
+	return oldest, found
 }
 
 // Claims tells which instances the NodeClaims of this cluster name: owners by the instances' OCIDs. It is asked before each list.
 type Claims interface {
 	Claimed(ctx context.Context) (map[string]Owner, error)
-}
-
-// OneCompartment is a Compartments that never changes.
-type OneCompartment string
-
-// Compartments implements the interface of the same name.
-func (c OneCompartment) Compartments(context.Context) ([]string, error) {
-	return []string{string(c)}, nil
 }
 
 // DefaultProvider lists the compartments one after another.
@@ -121,7 +118,9 @@ type DefaultProvider struct {
 	mu          sync.Mutex // guards what follows and the making of snapshots; never held during a call
 	stale       bool       // said in the log that the list is old
 	listed      map[string]Instance
-	pages       int // of the newest list
+	unread      []string         // of the newest list
+	refused     sets.Set[string] // compartments of which the log says that they are refused
+	pages       int              // of the newest list
 	taken       time.Time
 	launched    map[string]noted // not seen in a list yet
 	terminating map[string]noted // accepted, not seen as ending in a list yet
@@ -144,7 +143,7 @@ func WithClaims(claims Claims) Option { return func(p *DefaultProvider) { p.clai
 func NewProvider(api API, compartments Compartments, clusterID string, clk clock.Clock, options ...Option) *DefaultProvider {
 	p := &DefaultProvider{
 		api: api, compartments: compartments, clusterID: clusterID, clock: clk,
-		listed: map[string]Instance{}, launched: map[string]noted{}, terminating: map[string]noted{},
+		listed: map[string]Instance{}, refused: sets.New[string](), launched: map[string]noted{}, terminating: map[string]noted{},
 	}
 	for _, option := range options {
 		option(p)
@@ -200,8 +199,9 @@ func (p *DefaultProvider) NextInterval() time.Duration {
 	if pending > 0 {
 		return BusyInterval
 	}
-	for _, instance := range p.Current().instances {
-		if instance.inTransit() {
+	current := p.Current()
+	for _, instance := range current.instances {
+		if instance.inTransit() && !slices.Contains(current.unread, instance.CompartmentID) {
 			return BusyInterval
 		}
 	}
@@ -249,7 +249,7 @@ func (p *DefaultProvider) NoteTags(id string, freeform map[string]string, define
 func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
 	began, answers := p.clock.Now(), &oci.Answers{}
 	p.asked.CompareAndSwap(nil, &began)
-	listed, err := p.read(oci.WithAnswers(ctx, answers))
+	listed, unread, err := p.read(oci.WithAnswers(ctx, answers))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -257,41 +257,41 @@ func (p *DefaultProvider) list(ctx context.Context) (Snapshot, error) {
 	}
 	p.succeeded(ctx)
 	p.carryOver(listed)
-	p.listed, p.pages, p.taken = listed, answers.Count(), began
+	p.keepUnread(listed, unread)
+	unreadGauge.Set(float64(len(unread)), nil)
+	p.listed, p.unread, p.pages, p.taken = listed, unread, answers.Count(), began
 	p.settle(began)
 	p.publish()
 	return p.Current(), nil
 }
 
 // read asks OCI for all pages of all compartments; what fails in part fails as a whole.
-func (p *DefaultProvider) read(ctx context.Context) (map[string]Instance, error) {
+func (p *DefaultProvider) read(ctx context.Context) (listed map[string]Instance, unread []string, err error) {
 	compartments, err := p.compartments.Compartments(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("finding the compartments of this cluster's instances: %w", err)
+		return nil, nil, fmt.Errorf("finding the compartments of this cluster's instances: %w", err)
 	}
 	claimed := map[string]Owner{}
 	if p.claims != nil {
 		if claimed, err = p.claims.Claimed(ctx); err != nil {
-			return nil, fmt.Errorf("finding the instances that NodeClaims name: %w", err)
+			return nil, nil, fmt.Errorf("finding the instances that NodeClaims name: %w", err)
 		}
 	}
-	listed := map[string]Instance{}
-	for _, compartment := range compartments {
-		raw, err := p.api.ListInstances(ctx, compartment)
-		if err != nil {
-			return nil, fmt.Errorf("listing the instances of compartment %s: %w", compartment, err)
+	raw, unread, err := p.readCompartments(ctx, compartments)
+	if err != nil {
+		return nil, nil, err
+	}
+	listed = map[string]Instance{}
+	for _, r := range raw {
+		instance, ours := FromSDK(r, p.clusterID)
+		if owner, named := claimed[oci.Value(r.Id)]; named {
+			instance, ours = fromClaim(r, p.clusterID, owner)
 		}
-		for _, r := range raw {
-			instance, ours := FromSDK(r, p.clusterID)
-			if owner, named := claimed[oci.Value(r.Id)]; named {
-				instance, ours = fromClaim(r, p.clusterID, owner)
-			}
-			if ours {
-				listed[instance.ID] = instance
-			}
+		if ours {
+			listed[instance.ID] = instance
 		}
 	}
-	return listed, nil
+	return listed, unread, nil
 }
 
 // carryOver keeps what only this process knows about instances that are listed again; mu is held.
@@ -315,7 +315,8 @@ func (p *DefaultProvider) settle(began time.Time) {
 	}
 	for id, note := range p.terminating {
 		instance, seen := p.listed[id]
-		if !seen || instance.Ending() || began.Sub(note.at) > ListLag {
+		_, unlisted := p.launched[id] // ended before any list showed it: lists that still do not show it say nothing
+		if (!seen && !unlisted) || instance.Ending() || began.Sub(note.at) > ListLag {
 			delete(p.terminating, id)
 		}
 	}
@@ -335,7 +336,7 @@ func (p *DefaultProvider) publish() {
 			instances[id] = instance
 		}
 	}
-	p.current.Store(&Snapshot{Taken: p.taken, instances: instances})
+	p.current.Store(&Snapshot{Taken: p.taken, instances: instances, unread: p.unread})
 }
 
 // Refresh takes a list now, whatever the age of the last one.
