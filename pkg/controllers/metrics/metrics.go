@@ -97,7 +97,7 @@ var (
 	offeringsUnavailable = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
 		Namespace: namespace, Subsystem: "offerings", Name: "unavailable",
 		Help: "Marks that keep sizes of a shape from being bought for a while; an empty zone or capacity type means all.",
-	}, []opmetrics.Label{shapeLabel, zoneLabel, capacityTypeLabel, {Name: labelReason, Help: "OutOfHostCapacity, LimitExceeded, QuotaExceeded, ShapeNotFound, LimitReached or EndedEarly."}}, opmetrics.Alpha)
+	}, []opmetrics.Label{shapeLabel, zoneLabel, capacityTypeLabel, {Name: labelReason, Help: "OutOfHostCapacity, LimitExceeded, QuotaExceeded, ShapeNotFound, LimitReached, EndedEarly or Preempted."}}, opmetrics.Alpha)
 )
 
 // How far images have come.

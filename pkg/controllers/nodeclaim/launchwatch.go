@@ -1,6 +1,7 @@
 package nodeclaim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ const launchWatchInterval = 2 * time.Second
 
 const (
 	launchOperation = "LaunchInstance" // as work requests call it
-	// endedEarlyFor is how long an offering is avoided whose instance ended early without a reason: as long as one without capacity.
+	// endedEarlyFor is how long an offering is avoided whose instance ended early without a reason, or for one that says nothing of capacity: as
+	// long as one without capacity. What made one launch fail would make the next one fail as well, every few seconds.
 	endedEarlyFor = 3 * time.Minute
 )
 
@@ -49,6 +51,9 @@ type LaunchWatchAPI interface {
 	ConsoleAPI
 }
 
+// Subnets remembers subnets that have no address left; network.Addresses does.
+type Subnets interface{ Exhaust(subnetID string) }
+
 // LaunchWatchController finds launches that OCI accepted and that failed afterwards: the work request fails, or the instance ends before
 // its node has registered. The NodeClaim is deleted with the reason, and the offering marked, so that the next one goes elsewhere. Without
 // it the pods would wait for core's registration deadline of 15 minutes. An instance that runs and does not register is left to that
@@ -59,6 +64,7 @@ type LaunchWatchController struct {
 	inventory   inventory.Provider
 	api         LaunchWatchAPI
 	unavailable *capacity.Unavailable
+	subnets     Subnets // may be nil
 	requests    *launchRequests
 	consoles    *consoles
 }
@@ -74,6 +80,12 @@ func NewLaunchWatchController(kube client.Client, recorder events.Recorder, inv 
 // Explaining has the controller tell, besides in events, why an instance probably does not become a node.
 func (c *LaunchWatchController) Explaining(explain func(claim types.UID, why string)) *LaunchWatchController {
 	c.consoles.explain = explain
+	return c
+}
+
+// Noting has the controller remember subnets that had no address for an accepted launch.
+func (c *LaunchWatchController) Noting(subnets Subnets) *LaunchWatchController {
+	c.subnets = subnets
 	return c
 }
 
@@ -148,17 +160,17 @@ type launch struct {
 // giveUp deletes a NodeClaim whose instance failed before it became a node.
 func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeClaim, found inventory.Instance) error {
 	offering := capacity.Offering{
-		Shape: found.Shape, OCPUs: found.OCPUs, MemoryGB: found.MemoryGB, Baseline: found.Baseline,
-		Zone: oci.Zone(found.AvailabilityDomain), CapacityType: found.CapacityType, FaultDomain: found.NamedFaultDomain, Reservation: claim.Labels[v1alpha1.LabelCapacityReservationSlot],
+		Shape: found.Shape, OCPUs: found.OCPUs, MemoryGB: found.MemoryGB, Baseline: found.Baseline, Zone: oci.Zone(found.AvailabilityDomain),
+		// As it was bought: OCI puts on-demand instances into the tenancy's default reservation where there is room.
+		CapacityType: cmp.Or(claim.Labels[karpv1.CapacityTypeLabelKey], found.CapacityType),
+		FaultDomain:  found.NamedFaultDomain, Reservation: claim.Labels[v1alpha1.LabelCapacityReservationSlot],
 	}
 	reason := "it ended before its node registered, and OCI does not say why"
 	cause := c.cause(ctx, found)
 	if cause != nil {
 		reason = cause.Error()
-		c.unavailable.Learn(ctx, offering, cause)
-	} else {
-		c.unavailable.MarkUnavailable(ctx, capacity.ReasonEndedEarly, offering, endedEarlyFor)
 	}
+	c.avoid(ctx, offering, claim.Annotations[v1alpha1.AnnotationSubnetID], cause)
 	log.FromContext(ctx).Info("launch failed after OCI had accepted it", "NodeClaim", klog.KObj(claim), "instance", found.ID, "state", found.State, "reason", reason)
 	c.recorder.Publish(events.Event{
 		InvolvedObject: claim, Type: corev1.EventTypeWarning, Reason: "LaunchFailedLate",
@@ -169,6 +181,19 @@ func (c *LaunchWatchController) giveUp(ctx context.Context, claim *karpv1.NodeCl
 	}
 	instance.ReportLateFailure(offering, cause)
 	return nil
+}
+
+// avoid remembers what not to launch next, by the cause of a late failure; nil when OCI does not say.
+func (c *LaunchWatchController) avoid(ctx context.Context, offering capacity.Offering, subnetID string, cause error) {
+	switch class := oci.ClassOf(cause); {
+	case class == oci.ClassCapacity, class == oci.ClassLimit:
+		c.unavailable.Learn(ctx, offering, cause)
+	case class == oci.ClassAddresses && subnetID != "" && c.subnets != nil:
+		c.subnets.Exhaust(subnetID)
+	case class == oci.ClassThrottled: // says nothing of the offering
+	default:
+		c.unavailable.MarkUnavailable(ctx, capacity.ReasonEndedEarly, offering, endedEarlyFor)
+	}
 }
 
 // cause reads why the launch failed from its work request; nil when OCI does not say.
@@ -185,10 +210,22 @@ func (c *LaunchWatchController) cause(ctx context.Context, found inventory.Insta
 		log.FromContext(ctx).Info("OCI does not tell why a launch failed", "instance", found.ID, "workRequest", id, "error", err.Error())
 		return nil
 	}
-	if len(failures) == 0 {
-		return nil
+	return causeOf(failures)
+}
+
+// causeOf is the error of a failed work request that says most: one that speaks of what could not be had, else the newest. nil for none.
+func causeOf(failures []workrequests.WorkRequestError) (cause error) {
+	for _, f := range failures {
+		err := oci.NewAsyncError(launchOperation, oci.Value(f.Code), oci.Value(f.Message))
+		switch oci.ClassOf(err) {
+		case oci.ClassCapacity, oci.ClassLimit, oci.ClassAddresses:
+			return err
+		}
+		if cause == nil {
+			cause = err
+		}
 	}
-	return oci.NewAsyncError(launchOperation, oci.Value(failures[0].Code), oci.Value(failures[0].Message))
+	return cause
 }
 
 func (c *LaunchWatchController) failedLaunchOf(ctx context.Context, found inventory.Instance) string {

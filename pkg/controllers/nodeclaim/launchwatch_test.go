@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oracle/oci-go-sdk/v65/workrequests"
 	"github.com/samber/lo"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/karpenter/pkg/events"
 	"sigs.k8s.io/karpenter/pkg/test"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/capacity"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/inventory"
@@ -34,7 +36,13 @@ type late struct {
 	recorder    *test.EventRecorder
 	explained   map[types.UID]string
 	watch       *LaunchWatchController
+	exhausted   exhausted
 }
+
+// exhausted are subnets that are said to have no address left.
+type exhausted []string
+
+func (l *late) Exhaust(subnetID string) { l.exhausted = append(l.exhausted, subnetID) }
 
 // newLate is a region where an instance takes a minute to start and to end.
 func newLate(t *testing.T, options ocisim.Options) *late {
@@ -51,7 +59,7 @@ func (l *late) restart() {
 	l.inv = inventory.NewProvider(l.Client, inventory.OneCompartment(l.World.CompartmentID), l.World.ClusterID, l.clock)
 	l.unavailable = capacity.NewUnavailable(l.clock)
 	l.watch = NewLaunchWatchController(l.kube, l.recorder, l.inv, l.Client, l.unavailable, l.clock).
-		Explaining(func(claim types.UID, why string) { l.explained[claim] = why })
+		Explaining(func(claim types.UID, why string) { l.explained[claim] = why }).Noting(l)
 }
 
 // start launches an instance for a NodeClaim, as Create does, and records it.
@@ -65,6 +73,7 @@ func (l *late) start(name string) string {
 	i.WorkRequestID = workRequest
 	l.inv.NoteLaunched(i)
 	c.Status.ProviderID = i.ID
+	c.Annotations = map[string]string{v1alpha1.AnnotationSubnetID: "subnet-of-" + name}
 	require.NoError(l.t, l.kube.Create(l.t.Context(), c))
 	return i.ID
 }
@@ -101,17 +110,26 @@ func (l *late) messages() []string {
 }
 
 func TestALaunchThatFailsLateIsGivenUpWithItsReason(t *testing.T) {
+	later := func(code, message string) ocisim.Fault {
+		return ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Code: code, Message: message}
+	}
 	for _, tc := range []struct {
-		says  string
-		fault ocisim.Fault
-		want  capacity.Reason
-		text  string
+		says    string
+		fault   ocisim.Fault
+		want    capacity.Reason
+		text    string
+		subnets exhausted
 	}{
-		{"without a host", ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater}, capacity.ReasonOutOfHostCapacity, "Out of host capacity."},
-		{"against a limit", ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Code: "LimitExceeded", Message: "The following service limits were exceeded: standard-e5-core-count."},
-			capacity.ReasonLimitExceeded, "standard-e5-core-count"},
-		{"for a reason that says nothing of capacity", ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater, Code: "InternalError", Message: "Boot volume could not be made."},
-			"", "Boot volume could not be made."},
+		{"without a host", ocisim.Fault{Kind: ocisim.OutOfHostCapacityLater}, capacity.ReasonOutOfHostCapacity, "Out of host capacity.", nil},
+		{"without a host, as a code", later("OutOfHostCapacity", "no host"), capacity.ReasonOutOfHostCapacity, "no host", nil},
+		{"against a limit", later("LimitExceeded", "The following service limits were exceeded: standard-e5-core-count."), capacity.ReasonLimitExceeded, "standard-e5-core-count", nil},
+		{"against a quota", later("QuotaExceeded", "The following compartment quotas were exceeded: standard-e5-core-count."), capacity.ReasonQuotaExceeded, "standard-e5-core-count", nil},
+		{"without an address", later("LimitExceeded", "There are no free private IP addresses in subnet x"), "", "no free private IP", exhausted{"subnet-of-a"}},
+		{"since there were too many requests", later("TooManyRequests", "Too many requests"), "", "Too many requests", nil},
+		{"for a reason that says nothing of capacity", later("InternalError", "Boot volume could not be made."), capacity.ReasonEndedEarly, "Boot volume could not be made.", nil},
+		{"for something that it names and that is gone", later("NotAuthorizedOrNotFound", "image not found"), capacity.ReasonEndedEarly, "image not found", nil},
+		{"for a wrong parameter", later("InvalidParameter", "kmsKeyId"), capacity.ReasonEndedEarly, "kmsKeyId", nil},
+		{"for a state", later("IncorrectState", "The volume is busy."), capacity.ReasonEndedEarly, "The volume is busy.", nil},
 	} {
 		t.Run(tc.says, func(t *testing.T) {
 			l := newLate(t, ocisim.Options{})
@@ -119,12 +137,34 @@ func TestALaunchThatFailsLateIsGivenUpWithItsReason(t *testing.T) {
 			id := l.start("a")
 			l.pass(inventory.BusyInterval + 4*time.Second)
 			require.Empty(t, l.claims())
-			require.Equal(t, tc.want, l.reason(), "the next NodeClaim goes elsewhere when capacity is why")
+			require.Equal(t, tc.want, l.reason(), "the next NodeClaim goes elsewhere, unless the offering has nothing to do with it")
+			require.Equal(t, tc.subnets, l.exhausted)
 			require.Len(t, l.messages(), 1)
 			require.Contains(t, l.messages()[0], "LaunchFailedLate: Instance "+id)
 			require.Contains(t, l.messages()[0], tc.text)
 		})
 	}
+}
+
+func TestOfSeveralErrorsOfAWorkRequestTheOneThatSpeaksOfCapacityCounts(t *testing.T) {
+	failure := func(code, message string) workrequests.WorkRequestError {
+		return workrequests.WorkRequestError{Code: &code, Message: &message}
+	}
+	rolledBack, full := failure("InternalError", "The launch was rolled back."), failure("InternalError", "Out of host capacity.")
+	require.Equal(t, oci.ClassCapacity, oci.ClassOf(causeOf([]workrequests.WorkRequestError{rolledBack, full})))
+	require.ErrorContains(t, causeOf([]workrequests.WorkRequestError{rolledBack, failure("IncorrectState", "x")}), "rolled back")
+	require.Equal(t, oci.ClassTransient, oci.ClassOf(causeOf([]workrequests.WorkRequestError{{}})), "an error that says nothing")
+	require.NoError(t, causeOf(nil))
+}
+
+func TestAnOnDemandLaunchThatCameIntoTheDefaultReservationIsAvoidedAsItWasBought(t *testing.T) {
+	l := newLate(t, ocisim.Options{})
+	c := claim("a", "uid-a", "")
+	c.Labels[karpv1.CapacityTypeLabelKey] = karpv1.CapacityTypeOnDemand
+	require.NoError(t, l.kube.Create(t.Context(), c))
+	require.NoError(t, l.watch.giveUp(t.Context(), c, inventory.Instance{ID: "i", Shape: "VM.Standard.E5.Flex", OCPUs: 2, MemoryGB: 16,
+		AvailabilityDomain: l.World.ADs[0], CapacityType: karpv1.CapacityTypeReserved, CapacityReservationID: "ocid1.capacityreservation.default"}))
+	require.Equal(t, capacity.ReasonEndedEarly, l.reason())
 }
 
 func TestWorkRequestsOfManyLaunchesAreFollowedWithOneList(t *testing.T) {

@@ -28,7 +28,7 @@ const (
 	ReasonShapeNotFound     Reason = "ShapeNotFound"
 	// ReasonLimitReached is found out before a launch: what is left of a service limit is less than the offering takes.
 	ReasonLimitReached Reason = "LimitReached"
-	// ReasonEndedEarly: an accepted launch ended before its node registered, and OCI does not say why.
+	// ReasonEndedEarly: an accepted launch failed before its node registered, and what OCI says, if anything, does not speak of capacity.
 	ReasonEndedEarly Reason = "EndedEarly"
 	// ReasonPreempted: OCI takes a preemptible instance of the shape back, so it wants the hosts of its domain for others.
 	ReasonPreempted Reason = "Preempted"
@@ -98,8 +98,10 @@ type Unavailable struct {
 	shapes shape.Provider // nil when not known
 
 	generation atomic.Uint64
-	// nextExpiry is the earliest Until in Unix nanoseconds, math.MaxInt64 when there are no marks.
+	// nextExpiry is the earliest Until in nanoseconds since began, math.MaxInt64 when there are no marks. A wall clock that is set back does not
+	// prolong marks then, since times of one process are compared by its monotonic clock.
 	nextExpiry atomic.Int64
+	began      time.Time
 
 	mu      sync.RWMutex
 	marks   map[string][]Entry // by shape
@@ -108,7 +110,7 @@ type Unavailable struct {
 
 // NewUnavailable makes an empty set.
 func NewUnavailable(c clock.PassiveClock) *Unavailable {
-	u := &Unavailable{clock: c, marks: map[string][]Entry{}, changed: map[string]uint64{}}
+	u := &Unavailable{clock: c, began: c.Now(), marks: map[string][]Entry{}, changed: map[string]uint64{}}
 	u.nextExpiry.Store(math.MaxInt64)
 	return u
 }
@@ -222,7 +224,7 @@ func (u *Unavailable) Learned() []Entry {
 // expire drops marks whose time is over. The common case costs one atomic read and the clock.
 func (u *Unavailable) expire() {
 	now := u.clock.Now()
-	if now.UnixNano() < u.nextExpiry.Load() {
+	if now.Sub(u.began) < time.Duration(u.nextExpiry.Load()) {
 		return
 	}
 	u.mu.Lock()
@@ -248,7 +250,7 @@ func (u *Unavailable) scheduleExpiry() {
 	next := int64(math.MaxInt64)
 	for _, marks := range u.marks {
 		for i := range marks {
-			next = min(next, marks[i].Until.UnixNano())
+			next = min(next, int64(marks[i].Until.Sub(u.began)))
 		}
 	}
 	u.nextExpiry.Store(next)

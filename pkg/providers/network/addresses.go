@@ -26,7 +26,8 @@ type Addresses struct {
 	clock clock.PassiveClock
 
 	generation atomic.Uint64
-	nextExpiry atomic.Int64 // of the exhausted ones, Unix nanoseconds; math.MaxInt64 for none
+	nextExpiry atomic.Int64 // of the exhausted ones, nanoseconds since began by the monotonic clock; math.MaxInt64 for none
+	began      time.Time
 
 	mu        sync.Mutex
 	launches  map[string][]*taken  // by subnet; under way or accepted of late
@@ -41,7 +42,7 @@ type taken struct {
 
 // NewAddresses makes an empty memory.
 func NewAddresses(clk clock.PassiveClock) *Addresses {
-	a := &Addresses{clock: clk, launches: map[string][]*taken{}, exhausted: map[string]time.Time{}}
+	a := &Addresses{clock: clk, began: clk.Now(), launches: map[string][]*taken{}, exhausted: map[string]time.Time{}}
 	a.nextExpiry.Store(math.MaxInt64)
 	return a
 }
@@ -195,7 +196,7 @@ func (a *Addresses) Generation() uint64 {
 // expire drops what is over; mostly it costs one atomic read and the clock.
 func (a *Addresses) expire() {
 	now := a.clock.Now()
-	if now.UnixNano() < a.nextExpiry.Load() {
+	if now.Sub(a.began) < time.Duration(a.nextExpiry.Load()) {
 		return
 	}
 	a.mu.Lock()
@@ -213,7 +214,7 @@ func (a *Addresses) expire() {
 func (a *Addresses) schedule() {
 	next := int64(math.MaxInt64)
 	for _, until := range a.exhausted {
-		next = min(next, until.UnixNano())
+		next = min(next, int64(until.Sub(a.began)))
 	}
 	a.nextExpiry.Store(next)
 }
