@@ -126,6 +126,25 @@ func TestALaunchThatListsDoNotShowYetIsThereAfterARestart(t *testing.T) {
 	require.True(t, corecloudprovider.IsNodeClaimNotFoundError(s.Delete(t.Context(), claim)))
 }
 
+func TestA404OfALaunchThatListsDoNotShowYetIsNotBelieved(t *testing.T) {
+	s := newSuite(t, ocisim.Options{ListLag: time.Hour})
+	claim := s.created("one")
+	s.region.Fail(ocisim.Fault{Operation: "GetInstance", Kind: ocisim.ErrorAnswer, Status: 404, Code: "NotAuthorizedOrNotFound", Message: "not yet"})
+	require.NoError(t, s.inventory.Refresh(t.Context()))
+	_, err := s.Get(t.Context(), claim.Status.ProviderID)
+	require.NoError(t, err, "this process has launched it")
+	listed, err := s.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, listed, 1, "core collects what is not there")
+	require.Zero(t, s.calls("GetInstance"))
+	for range 2 {
+		require.NoError(t, s.Delete(t.Context(), claim), "it is on its way out, so the finalizer stays")
+		require.NoError(t, s.inventory.Refresh(t.Context()))
+	}
+	require.Equal(t, 1, s.calls("TerminateInstance"))
+	require.Empty(t, s.live())
+}
+
 func TestASecondReplicaAdoptsWhatTheFirstLaunchedWhileItWaited(t *testing.T) {
 	s := newSuite(t, ocisim.Options{})
 	first := s.CloudProvider

@@ -39,6 +39,7 @@ const attemptTimeout = 30 * time.Second
 // of the error says that the same request may work. It never outlives ctx, and gives up early when ctx would end in a wait.
 func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, op operation, do func(context.Context, Req) (Resp, error), request Req) (Resp, error) {
 	defer c.waiting(ctx)()
+	repeated := false // after a try whose outcome is not known
 	for attempt := 1; ; attempt++ {
 		place, err := c.limiter.acquire(ctx, op)
 		if err != nil {
@@ -51,6 +52,8 @@ func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, 
 			noteAnswer(ctx)
 			return resp, nil
 		}
+		err = afterRepeats(err, repeated)
+		repeated = repeated || ClassOf(err) == ClassTransient
 		if attempt == 1 && c.renewSession(err) {
 			observeRetry(op, err)
 			continue
@@ -68,6 +71,18 @@ func call[Req common.OCIRequest, Resp response](ctx context.Context, c *Client, 
 		case <-timer.C():
 		}
 	}
+}
+
+// afterRepeats says in the error of a conflict that an earlier try of the call may have done what was asked for. The error is copied, since
+// those of exchanges of tokens are shared.
+func afterRepeats(err error, repeated bool) error {
+	var failure *Error
+	if !repeated || !errors.As(err, &failure) || failure.Class != ClassConflict {
+		return err
+	}
+	conflict := *failure
+	conflict.Repeated = true
+	return &conflict
 }
 
 // renewSession has a session fetched anew that OCI did not accept, such as one that was revoked.
@@ -134,8 +149,11 @@ func listAll[T any](page func(token *string) (items []T, next *string, err error
 			return nil, err
 		}
 		all = append(all, items...)
-		if next == nil || *next == "" {
+		if Value(next) == "" {
 			return all, nil
+		}
+		if Value(token) == *next {
+			return nil, errors.New("OCI leads from one page of a list to the same page")
 		}
 		token = next
 	}

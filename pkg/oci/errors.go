@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +52,9 @@ type Error struct {
 	Message    string        // OCI's message, without request ids and time stamps
 	RequestID  string        // opc-request-id, for a support request; never part of Error()
 	RetryAfter time.Duration // from the Retry-After header; 0 when absent
-	cause      error
+	// Repeated says of a conflict that an earlier try of the same call had no answer, or a failure of the service: it may have done what was asked for.
+	Repeated bool
+	cause    error
 }
 
 // Error names the operation, the status, the code and the message. It is stable: equal failures give equal texts, so it may
@@ -78,6 +82,17 @@ func ClassOf(err error) Class {
 		return e.Class
 	}
 	return ""
+}
+
+// codeTokenUsed is OCI's code for a retry token of an earlier request that changed something, and that a later one has invalidated (OCI
+// documentation, "API Errors").
+const codeTokenUsed = "InvalidatedRetryToken"
+
+// MayBeDone says of a call with a retry token that OCI refused it, and that an earlier request with the same token may nevertheless have
+// done what it asked for: the token was used up, or it is in conflict with a try that nobody saw end.
+func MayBeDone(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Class == ClassConflict && (e.Repeated || e.Code == codeTokenUsed)
 }
 
 // rule is one row of the table: an error matches when every field that is set does.
@@ -170,22 +185,28 @@ func networkMessage(err error) string {
 	}
 }
 
+// mostRetryAfter is the longest Retry-After that is believed: a header gone wrong must not stop a class of calls for years. Who was asked to
+// wait longer is asked again.
+const mostRetryAfter = time.Hour
+
 // retryAfter reads the Retry-After header: seconds, or a time, which is compared with the answer's own date since clocks differ.
 func retryAfter(response *http.Response) time.Duration {
 	if response == nil {
 		return 0
 	}
 	header := response.Header.Get("Retry-After")
-	wait, err := time.ParseDuration(header + "s")
-	if err != nil {
-		at, badTime := http.ParseTime(header)
-		answered, badDate := http.ParseTime(response.Header.Get("Date"))
-		if badTime != nil || badDate != nil {
+	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
+		if math.IsNaN(seconds) || seconds <= 0 {
 			return 0
 		}
-		wait = at.Sub(answered)
+		return time.Duration(min(seconds, mostRetryAfter.Seconds()) * float64(time.Second))
 	}
-	return max(wait, 0)
+	at, badTime := http.ParseTime(header)
+	answered, badDate := http.ParseTime(response.Header.Get("Date"))
+	if badTime != nil || badDate != nil {
+		return 0
+	}
+	return min(max(at.Sub(answered), 0), mostRetryAfter)
 }
 
 // NewAsyncError is the error of a request that OCI accepted and that failed afterwards, as its work request tells it.

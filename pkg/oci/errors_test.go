@@ -52,12 +52,34 @@ func TestClassOfLooksThroughWrapping(t *testing.T) {
 }
 
 func TestRetryAfterNeverGoesWrongOnBadHeaders(t *testing.T) {
-	for header, want := range map[string]time.Duration{"3": 3 * time.Second, "": 0, "-1": 0, "soon": 0, "Wed, 21 Oct 2026 07:28:00 GMT": 0} {
+	const most = time.Hour
+	for header, want := range map[string]time.Duration{
+		"3": 3 * time.Second, "0.5": time.Second / 2, "": 0, "-1": 0, "soon": 0, "NaN": 0, "-Inf": 0, "Wed, 21 Oct 2026 07:28:00 GMT": 0,
+		"86400": most, "99999999999999999999": most, "1e300": most, "Inf": most,
+	} {
 		require.Equal(t, want, retryAfter(&http.Response{Header: http.Header{"Retry-After": {header}}}), header)
 	}
 	require.Zero(t, retryAfter(nil))
 	dated := http.Header{"Retry-After": {"Wed, 21 Oct 2026 07:28:00 GMT"}, "Date": {"Wed, 21 Oct 2026 07:27:53 GMT"}}
 	require.Equal(t, 7*time.Second, retryAfter(&http.Response{Header: dated}), "a time is compared with the answer's own date")
+	dated.Set("Retry-After", "Wed, 21 Oct 2099 07:28:00 GMT")
+	require.Equal(t, most, retryAfter(&http.Response{Header: dated}), "a header gone wrong stops nothing for years")
+}
+
+func TestARefusedTokenMayHaveDoneItsWork(t *testing.T) {
+	for says, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"the token was used up":                            {&Error{Class: ClassConflict, Code: "InvalidatedRetryToken"}, true},
+		"a conflict with a try that nobody saw end":        {fmt.Errorf("launching: %w", &Error{Class: ClassConflict, Code: "IncorrectState", Repeated: true}), true},
+		"a conflict at the first try":                      {&Error{Class: ClassConflict, Code: "IncorrectState"}, false},
+		"a lack of capacity after a try without an answer": {&Error{Class: ClassCapacity, Repeated: true}, false},
+		"an error of another kind":                         {errors.New("x"), false},
+		"no error":                                         {nil, false},
+	} {
+		t.Run(says, func(t *testing.T) { require.Equal(t, tc.want, MayBeDone(tc.err)) })
+	}
 }
 
 func TestErrorTextIsStable(t *testing.T) {

@@ -75,8 +75,10 @@ func candidateOf(found inventory.Instance, types []*cloudprovider.InstanceType) 
 // before is the launch to repeat before anything new is tried: one that this process does not know the outcome of, or one that an earlier process
 // wrote down. nil when there is none.
 func (p *DefaultProvider) before(ctx context.Context, r request, types []*cloudprovider.InstanceType) (*plan, error) {
-	if replay, ok := p.unknownLaunchOf(r.nodeClaim); ok {
-		r.ledger.last = &entry{Attempt: replay.attempt, Token: replay.token} // written before; the NodeClaim that was given may be older
+	if unknown, ok := p.unknownLaunchOf(r.nodeClaim); ok {
+		replay := unknown.plan
+		r.ledger.last = &entry{Attempt: replay.attempt, Token: replay.token, At: unknown.at.UTC()} // written before; the NodeClaim that was given may be older
+		replay.repeated = true
 		return &replay, nil
 	}
 	return p.unfinished(ctx, r, types)
@@ -102,14 +104,14 @@ func (p *DefaultProvider) keepUnknown(nodeClaim *karpv1.NodeClaim, failed plan) 
 }
 
 // unknownLaunchOf is the launch to repeat for a NodeClaim, if there is one.
-func (p *DefaultProvider) unknownLaunchOf(nodeClaim *karpv1.NodeClaim) (plan, bool) {
+func (p *DefaultProvider) unknownLaunchOf(nodeClaim *karpv1.NodeClaim) (unknownLaunch, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	launch, ok := p.unknown[string(nodeClaim.UID)]
 	if !ok || p.clock.Since(launch.at) > replayFor {
-		return plan{}, false
+		return unknownLaunch{}, false
 	}
-	return launch.plan, true
+	return launch, true
 }
 
 // forgetUnknown is called when OCI has answered, either way.

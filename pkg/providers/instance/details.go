@@ -29,6 +29,7 @@ type plan struct {
 	details   core.LaunchInstanceDetails
 	attempt   int // among those of the NodeClaim, from 1
 	token     string
+	repeated  bool // was sent before, and nobody knows what became of it
 }
 
 // request is what a NodeClaim's launch is planned from.

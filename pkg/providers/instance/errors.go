@@ -55,12 +55,12 @@ func tryAnother(err error) bool {
 	}
 }
 
-// ReasonUnfinished is the reason of a NodeClaim's Launched condition, and of the event, while it is not known what became of the launch that an
-// earlier process sent.
+// ReasonUnfinished is the reason of a NodeClaim's Launched condition, and of the event, while it is not known what became of a launch that an
+// earlier process sent, or whose token OCI refuses.
 const ReasonUnfinished = "EarlierLaunchUnknown"
 
-// GivenUpError says that a NodeClaim was deleted because the launch that an earlier process sent for it can not be repeated and no list shows
-// its instance.
+// GivenUpError says that a NodeClaim was deleted because a launch of unknown outcome that was sent for it can not be repeated and no list shows its
+// instance.
 type GivenUpError struct {
 	NodeClaim string
 	Attempt   int
@@ -68,7 +68,7 @@ type GivenUpError struct {
 }
 
 func (e *GivenUpError) Error() string {
-	return fmt.Sprintf("attempt %d to launch NodeClaim %s was sent at %s by a controller that has ended; it can not be repeated as it was, "+
+	return fmt.Sprintf("what became of attempt %d to launch NodeClaim %s, sent at %s, is not known; it can not be repeated as it was, "+
 		"and OCI lists no instance, so another NodeClaim takes its place",
 		e.Attempt, e.NodeClaim, e.At.UTC().Format(time.RFC3339))
 }

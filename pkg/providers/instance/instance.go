@@ -345,12 +345,14 @@ func (p *DefaultProvider) learn(ctx context.Context, r request, failed plan, err
 	launch := offeringOf(failed.candidate, failed.fit)
 	launch.FaultDomain = oci.Value(failed.details.FaultDomain)
 	p.unavailable.Learn(ctx, launch, err)
-	if class := oci.ClassOf(err); class == oci.ClassTransient || class == oci.ClassThrottled {
+	class := oci.ClassOf(err)
+	if class == oci.ClassTransient || class == oci.ClassThrottled {
 		p.keepUnknown(r.nodeClaim, failed)
-	} else {
-		p.forgetUnknown(r.nodeClaim)
-		r.ledger.known = true
+		return
 	}
+	p.forgetUnknown(r.nodeClaim)
+	r.ledger.disputed = oci.MayBeDone(err) || (failed.repeated && class == oci.ClassConflict)
+	r.ledger.known = !r.ledger.disputed
 }
 
 // offeringOf is the launch of a candidate at its fitted size, in a fault domain of OCI's choice.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/samber/lo"
@@ -45,6 +46,8 @@ type entry struct {
 	Subnet       string    `json:"subnet"`
 	// Answered says that OCI has refused, so that there is no instance. An instance that was launched stands in the NodeClaim's status.
 	Answered bool `json:"answered,omitempty"`
+	// Disputed says that OCI does not take the token any more, since something has come of the launch: only lists tell what.
+	Disputed bool `json:"disputed,omitempty"`
 }
 
 // ledger writes down on a NodeClaim what OCI is about to be asked for, before it is asked. A process that takes over after a kill thus repeats
@@ -58,7 +61,8 @@ type ledger struct {
 	at     string // resource version of the last read or write
 	last   *entry // nil before the first
 	broken bool   // what was found can not be read
-	known  bool   // OCI has refused the last launch that was sent
+	// known and disputed are what OCI said of the last launch that was sent: it has refused it, or its token.
+	known, disputed bool
 }
 
 // open reads what a NodeClaim remembers.
@@ -84,7 +88,7 @@ func (l *ledger) attempt() int {
 
 // begin writes a launch down that is about to be sent. One that stands there already, because it is repeated, costs nothing.
 func (l *ledger) begin(ctx context.Context, next plan) error {
-	l.known = false
+	l.known, l.disputed = false, false
 	if l.last != nil && l.last.Token == next.token && !l.last.Answered {
 		return nil
 	}
@@ -102,14 +106,14 @@ func (l *ledger) begin(ctx context.Context, next plan) error {
 	return nil
 }
 
-// close writes down that OCI has refused the last launch, if it has. When that fails, the next process repeats a launch that OCI refuses
+// close writes down that OCI has refused the last launch or its token, if it has. When that fails, the next process repeats a launch that OCI refuses
 // again, or waits for an instance that is not there; both end.
 func (l *ledger) close(ctx context.Context) {
-	if !l.known {
+	if !l.known && !l.disputed {
 		return
 	}
 	e := *l.last
-	e.Answered = true
+	e.Answered, e.Disputed = l.known, l.disputed
 	if err := l.write(ctx, e); err != nil {
 		log.FromContext(ctx).V(1).Info("the outcome of a launch is not written down", "NodeClaim", klog.KRef("", l.claim.Name), "error", err.Error())
 	}
@@ -133,7 +137,7 @@ func (l *ledger) write(ctx context.Context, e entry) error {
 		return err
 	}
 	l.last, l.at, l.broken = &e, written.ResourceVersion, false
-	if !written.DeletionTimestamp.IsZero() && !e.Answered {
+	if !written.DeletionTimestamp.IsZero() && !e.Answered && !e.Disputed {
 		return errors.New("it is being deleted")
 	}
 	return nil
@@ -152,15 +156,19 @@ func (l *ledger) giveUp(ctx context.Context) error {
 }
 
 // unfinished is the launch of an earlier process whose outcome nobody wrote down, put together anew; nil when there is none. What can not be
-// put together as it was, because the class or what is known of sizes has changed, can not be repeated. Then a list decides that began when
-// the launch had settled. It has the instance; or it is so young that the instance may come yet, and the NodeClaim is given up, since nothing
+// put together as it was, because the class or what is known of sizes has changed, can not be repeated, nor can one whose token OCI refuses.
+// Then a list decides that began when the launch had settled. It has the instance; or it is so young that the instance may come yet, and the NodeClaim is given up, since nothing
 // is planned while it waits: should there be an instance after all, the orphan collector ends it; or it is old enough to say that there is none.
 func (p *DefaultProvider) unfinished(ctx context.Context, r request, types []*cloudprovider.InstanceType) (*plan, error) {
 	e := r.ledger.last
 	if e == nil || e.Answered {
 		return nil, nil
 	}
-	if again, ok := p.rebuild(r, *e, types); ok {
+	if e.Disputed {
+		if ended, err := p.hasEnded(ctx, r, *e); ended || err != nil {
+			return nil, err
+		}
+	} else if again, ok := p.rebuild(r, *e, types); ok {
 		log.FromContext(ctx).Info("repeating a launch whose outcome was not recorded", "NodeClaim", klog.KObj(r.nodeClaim), "attempt", e.Attempt, "at", e.At)
 		return again, nil
 	}
@@ -182,6 +190,20 @@ func (p *DefaultProvider) unfinished(ctx context.Context, r request, types []*cl
 	}
 }
 
+// hasEnded says whether a list of now shows the instance of a launch as one that has ended, so that there can be another one.
+func (p *DefaultProvider) hasEnded(ctx context.Context, r request, e entry) (bool, error) {
+	snapshot, err := p.inventory.Fresh(ctx, 0)
+	if err != nil {
+		return false, fmt.Errorf("looking for an instance whose launch OCI does not repeat: %w", err)
+	}
+	if _, there := snapshot.ByNodeClaim(string(r.nodeClaim.UID)); there {
+		return false, nil
+	}
+	return lo.ContainsBy(snapshot.All(), func(i inventory.Instance) bool {
+		return i.Owner.NodeClaim.UID == string(r.nodeClaim.UID) && i.Created.After(e.At.Add(-settleFor))
+	}), nil
+}
+
 // notShown makes sure that a list which began after shown does not have the instance. An error means that it does, or that none could be taken.
 func (p *DefaultProvider) notShown(ctx context.Context, r request, shown time.Time) error {
 	snapshot, err := p.inventory.Fresh(ctx, max(0, p.clock.Since(shown)))
@@ -190,6 +212,9 @@ func (p *DefaultProvider) notShown(ctx context.Context, r request, shown time.Ti
 	}
 	if found, there := snapshot.ByNodeClaim(string(r.nodeClaim.UID)); there {
 		return fmt.Errorf("instance %s was launched for NodeClaim %s before; it is adopted next time", found.ID, r.nodeClaim.Name)
+	}
+	if unread := snapshot.Unread(); len(unread) > 0 {
+		return fmt.Errorf("an instance of NodeClaim %s may be in compartment %s, which OCI refuses to list", r.nodeClaim.Name, strings.Join(unread, " or "))
 	}
 	return nil
 }
@@ -205,6 +230,7 @@ func (p *DefaultProvider) rebuild(r request, e entry, types []*cloudprovider.Ins
 	if err != nil || again.token != e.Token {
 		return nil, false
 	}
+	again.repeated = true
 	return &again, true
 }
 
