@@ -104,6 +104,22 @@ func TestALaunchWhoseAnswerWasLostIsRepeatedWithItsToken(t *testing.T) {
 	require.Equal(t, r.Instances()[0].ID, oci.Value(instance.Id))
 }
 
+func TestAConflictAfterALostAnswerMayHaveDoneWhatWasAskedFor(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	busy := ocisim.Fault{Operation: "LaunchInstance", Kind: ocisim.ErrorAnswer, Status: 409, Code: "IncorrectState", Message: "busy", Times: 1}
+	r.Fail(busy)
+	_, _, err := r.Client.LaunchInstance(t.Context(), launchDetails(t, r, "n"), "token")
+	require.Equal(t, oci.ClassConflict, oci.ClassOf(err))
+	require.False(t, oci.MayBeDone(err), "at the first try it is a refusal")
+
+	r.Fail(ocisim.Fault{Operation: "LaunchInstance", Kind: ocisim.CutAfter, Times: 1})
+	r.Fail(busy)
+	_, _, err = r.Client.LaunchInstance(t.Context(), launchDetails(t, r, "n"), "token")
+	require.Equal(t, oci.ClassConflict, oci.ClassOf(err))
+	require.True(t, oci.MayBeDone(err))
+	require.Len(t, r.Instances(), 1, "as it has")
+}
+
 func TestAnAddressWhereNothingListensIsATransientError(t *testing.T) {
 	r := ocitest.Start(t, ocisim.Options{})
 	client := r.NewClient(ocitest.Unserved())
@@ -121,6 +137,22 @@ func TestACancelledCallReturnsAtOnce(t *testing.T) {
 	_, err := r.Client.GetCluster(ctx, r.World.ClusterID)
 	require.Error(t, err)
 	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+func TestACallThatIsCancelledBetweenTwoTriesIsNotSentAgain(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	r.Fail(ocisim.Fault{Operation: "GetCluster", Kind: ocisim.TooManyRequests, Delay: 9 * time.Second})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.Client.GetCluster(ctx, r.World.ClusterID)
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return r.Journal().Counts()["GetCluster"] == 1 }, time.Minute, 5*time.Millisecond)
+	cancel()
+	require.Error(t, <-done)
+	require.Equal(t, 1, r.Journal().Counts()["GetCluster"], "the pause of nine seconds was not slept through")
+	require.False(t, r.Client.Waiting())
 }
 
 func TestLaunchesOfNodePoolsTakeTurns(t *testing.T) {
@@ -189,4 +221,31 @@ func TestAnswersAreCountedPageByPage(t *testing.T) {
 	_, err := r.Client.ListInstances(ctx, r.World.CompartmentID)
 	require.NoError(t, err)
 	require.Equal(t, 3, answers.Count(), "a try that failed has no page")
+}
+
+func TestTagsAreChangedOnlyWhileNobodyElseChangesThem(t *testing.T) {
+	r := ocitest.Start(t, ocisim.Options{})
+	launched, _, err := r.Client.LaunchInstance(t.Context(), launchDetails(t, r, "n"), "token")
+	require.NoError(t, err)
+	id := oci.Value(launched.Id)
+	add := func(key string, before func()) error {
+		return r.Client.ChangeInstanceTags(t.Context(), id, func(now core.Instance) (map[string]string, map[string]map[string]interface{}) {
+			before()
+			tags := map[string]string{key: "x"}
+			for k, v := range now.FreeformTags {
+				tags[k] = v
+			}
+			return tags, now.DefinedTags
+		})
+	}
+	require.NoError(t, add("first", func() {}))
+	err = add("second", func() {
+		_, err := r.Client.UpdateInstanceTags(t.Context(), id, map[string]string{"first": "x", "by": "hand"}, nil)
+		require.NoError(t, err)
+	})
+	require.Equal(t, oci.ClassConflict, oci.ClassOf(err))
+	require.NoError(t, add("second", func() {}))
+	now, err := r.Client.GetInstance(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"first": "x", "by": "hand", "second": "x"}, now.FreeformTags)
 }

@@ -17,6 +17,22 @@ func (c *Client) UpdateInstanceTags(ctx context.Context, id string, freeform map
 	return resp.Instance, err
 }
 
+// ChangeInstanceTags reads an instance and replaces its tags by what change makes of them, on condition that nobody changes the instance
+// meanwhile: tags that a person or another program has just set are never lost. When somebody does, the error is of ClassConflict.
+func (c *Client) ChangeInstanceTags(ctx context.Context, id string, change func(now core.Instance) (freeform map[string]string, defined map[string]map[string]interface{})) error {
+	read := operation{service: serviceCompute, name: "GetInstance"}
+	now, err := call(ctx, c, read, c.compute.GetInstance, core.GetInstanceRequest{InstanceId: &id})
+	if err != nil {
+		return err
+	}
+	freeform, defined := change(now.Instance)
+	write := operation{service: serviceCompute, name: "UpdateInstance", write: true}
+	_, err = call(ctx, c, write, c.compute.UpdateInstance, core.UpdateInstanceRequest{
+		InstanceId: &id, IfMatch: now.Etag, UpdateInstanceDetails: core.UpdateInstanceDetails{FreeformTags: freeform, DefinedTags: defined},
+	})
+	return err
+}
+
 // ListVNICAttachments reads the VNIC attachments of one instance.
 func (c *Client) ListVNICAttachments(ctx context.Context, compartmentID, instanceID string) ([]core.VnicAttachment, error) {
 	op := operation{service: serviceCompute, name: "ListVnicAttachments"}

@@ -15,6 +15,6 @@ var (
 	}, nil, opmetrics.Alpha)
 	orphansLeft = opmetrics.NewPrometheusGauge(crmetrics.Registry, prometheus.GaugeOpts{
 		Namespace: metricsNamespace, Subsystem: "orphans", Name: "left",
-		Help: "Instances with this cluster's tag that no NodeClaim owns and that are left alone because their NodePool is not known here.",
+		Help: "Instances with this cluster's tag that no NodeClaim owns and that are left alone because their NodePool is not known here or their name is not that of their NodeClaim.",
 	}, nil, opmetrics.Alpha)
 )

@@ -56,7 +56,7 @@ func (c *cloud) add(id, claimUID, cluster string, created time.Time, state core.
 		NodePool: inventory.NamedUID{Name: "pool", UID: "uid-pool"}, NodeClaim: inventory.NamedUID{Name: "claim", UID: claimUID}, InstanceType: "t",
 	}
 	c.instances = append(c.instances, core.Instance{
-		Id: &id, LifecycleState: state, TimeCreated: &common.SDKTime{Time: created}, AvailabilityDomain: common.String("Uocm:PHX-AD-1"),
+		Id: &id, DisplayName: common.String("claim"), LifecycleState: state, TimeCreated: &common.SDKTime{Time: created}, AvailabilityDomain: common.String("Uocm:PHX-AD-1"),
 		Shape: common.String("VM.Standard.E5.Flex"), FreeformTags: owner.Tags(cluster),
 		ShapeConfig: &core.InstanceShapeConfig{Ocpus: common.Float32(2), MemoryInGBs: common.Float32(16)},
 	})
@@ -94,6 +94,10 @@ func TestOrphansAreTerminatedAndNothingElse(t *testing.T) {
 	c.instances[len(c.instances)-1].FreeformTags[v1alpha1.TagNodePool] = "pool/uid-of-another"
 	c.add("unborn", "uid-gone", clusterID, old, running)
 	c.instances[len(c.instances)-1].DisplayName = common.String("not-recorded")
+	c.add("made-by-hand", "uid-gone", clusterID, old, running)
+	c.instances[len(c.instances)-1].DisplayName = common.String("bastion")
+	c.add("no-name", "uid-gone", clusterID, old, running)
+	c.instances[len(c.instances)-1].DisplayName = nil
 	c.add("no-time", "uid-gone", clusterID, old, running)
 	c.instances[len(c.instances)-1].TimeCreated = nil
 	kube := newKube(pool(), claim("owned", "uid-owned", ""), claim("by-id", "uid-by-id", "tags-edited"), claim("not-recorded", "uid-x", ""))

@@ -35,9 +35,11 @@ const (
 // deletes the data volumes, which OCI keeps.
 //
 // Tags can be edited by hand and are copied with instances, so an instance is ended only when all of this holds: its tags carry this
-// cluster's OCID; they carry the UID of a NodePool that this cluster has, or had while this process ran; no NodeClaim has the UID or the
-// name in the tags, the instance's name, or its OCID; and it is old enough. What carries the cluster's OCID and an unknown NodePool, as
-// after a cluster was restored from a backup, is left alone and reported: a leak costs money, a wrong end costs data.
+// cluster's OCID; they carry the UID of a NodePool that this cluster has, or had while this process ran; its name is that of the NodeClaim in
+// the tags, as this controller launches them; no NodeClaim has its OCID; none that has no instance yet has the UID or the name in the tags, or
+// the instance's name; and it is old enough. What carries the cluster's OCID and an unknown NodePool, as after a cluster was restored from a
+// backup, or another name, as a machine that somebody made by hand with the tags of a node, is left alone and reported: a leak costs money,
+// a wrong end costs data.
 type OrphanController struct {
 	kube      client.Reader
 	inventory inventory.Provider
@@ -82,13 +84,14 @@ func (c *OrphanController) Reconcile(ctx context.Context) (reconciler.Result, er
 		if i.Created.IsZero() || c.clock.Since(i.Created) < orphanAge {
 			continue
 		}
-		if i.Gone() && c.nodePools.Has(i.Owner.NodePool.UID) && !owners.providerIDs.Has(i.ID) {
+		made := c.madeHere(i)
+		if i.Gone() && made && !owners.providerIDs.Has(i.ID) {
 			gone = append(gone, i) // a NodeClaim that names it sees to its volumes by itself
 		}
 		if i.Ending() || owners.own(i) {
 			continue
 		}
-		if !c.nodePools.Has(i.Owner.NodePool.UID) {
+		if !made {
 			left.Insert(i.ID)
 			c.report(ctx, i)
 			continue
@@ -113,10 +116,15 @@ func (c *OrphanController) end(ctx context.Context, i inventory.Instance) error 
 	return cloudprovider.IgnoreNodeClaimNotFoundError(err)
 }
 
+// madeHere says whether an instance is one that a controller of this cluster has launched, as far as anybody can tell.
+func (c *OrphanController) madeHere(i inventory.Instance) bool {
+	return c.nodePools.Has(i.Owner.NodePool.UID) && i.Name == i.Owner.NodeClaim.Name
+}
+
 // report says once that an instance is left alone.
 func (c *OrphanController) report(ctx context.Context, i inventory.Instance) {
 	if !c.reported.Has(i.ID) {
-		log.FromContext(ctx).Info("an instance carries this cluster's tag, no NodeClaim owns it, and its NodePool is not known here: it is left alone; end it by hand if it is not needed",
+		log.FromContext(ctx).Info("an instance carries this cluster's tag, no NodeClaim owns it, and its NodePool is not known here or its name is not its NodeClaim's: it is left alone; end it by hand if it is not needed",
 			"instance", i.ID, "name", i.Name, "NodePool", i.Owner.NodePool.String(), "nodeClaim", i.Owner.NodeClaim.Name, "created", i.Created)
 	}
 }

@@ -121,6 +121,29 @@ func TestEditedTagsNeverMakeAnInstanceAnOrphan(t *testing.T) {
 	require.Empty(t, c.terminated())
 }
 
+func TestAMachineMadeByHandWithTheTagsOfANodeIsLeftAlone(t *testing.T) {
+	c := newCollector(t, ocisim.Options{TerminationDelay: -1}, pool())
+	node := c.withData("node")
+	require.NoError(t, c.kube.Create(t.Context(), claim("node", "uid-node", node)))
+	of := claim("node", "uid-node", node)
+	of.OwnerReferences = append(of.OwnerReferences, metav1.OwnerReference{Kind: "NodePool", Name: "pool", UID: "uid-pool"})
+	copied := func(name string) string {
+		launched, _ := c.Launch(name, inventory.OwnerOf(of).Tags(c.World.ClusterID))
+		return oci.Value(launched.Id)
+	}
+	copied("bastion")
+	require.NoError(t, c.TerminateInstance(copied("database"))) // in the console, which keeps data volumes
+	volumes := c.data()
+	require.Len(t, volumes, 3)
+	c.clock.Step(time.Hour)
+	c.collect()
+	require.NoError(t, c.kube.Delete(t.Context(), claim("node", "uid-node", node)))
+	c.collect()
+	require.Equal(t, []string{"node"}, c.terminated(), "the node goes with its NodeClaim, and nothing else does")
+	require.Len(t, c.data(), 2, "those of both machines made by hand are there")
+	require.Len(t, c.orphans.reported, 1)
+}
+
 func TestAnOrphanOfANodePoolThatIsGoneIsEndedByTheProcessThatKnewIt(t *testing.T) {
 	c := newCollector(t, ocisim.Options{}, pool())
 	c.collect()

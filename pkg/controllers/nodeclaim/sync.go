@@ -32,7 +32,7 @@ const syncInterval = 30 * time.Second
 
 // SyncAPI is what this controller calls in OCI.
 type SyncAPI interface {
-	UpdateInstanceTags(ctx context.Context, id string, freeform map[string]string, defined map[string]map[string]interface{}) (core.Instance, error)
+	ChangeInstanceTags(ctx context.Context, id string, change func(now core.Instance) (map[string]string, map[string]map[string]interface{})) error
 	ListVNICAttachments(ctx context.Context, compartmentID, instanceID string) ([]core.VnicAttachment, error)
 	GetVNIC(ctx context.Context, id string) (core.Vnic, error)
 	UpdateVNICSecurityGroups(ctx context.Context, id string, groups []string) error
@@ -128,7 +128,7 @@ type appliedTags struct {
 }
 
 // syncTags adds and changes the class's tags on the instance and removes those that the class had and has no more. OCI replaces
-// tags as a whole, so all others are sent along.
+// tags as a whole, so all others are sent along, as they are at that moment: the list that told of the difference is older.
 func (c *SyncController) syncTags(ctx context.Context, claim *karpv1.NodeClaim, nodeClass *v1alpha1.OciNodeClass, found inventory.Instance) error {
 	want := appliedTagsOf(nodeClass)
 	written, err := json.Marshal(want)
@@ -139,12 +139,15 @@ func (c *SyncController) syncTags(ctx context.Context, claim *karpv1.NodeClaim, 
 	if json.Unmarshal([]byte(claim.Annotations[v1alpha1.AnnotationAppliedTags]), &applied) != nil {
 		applied = appliedTags{} // written by nobody, or by hand: then nothing is removed
 	}
-	freeform, defined := mergedTags(nodeClass, found, applied)
-	if found.TagsEdited {
-		freeform = c.withOwnership(freeform, found.Owner)
-	}
+	freeform, defined := c.mergedTags(nodeClass, found, applied)
 	if !maps.Equal(freeform, found.FreeformTags) || !equalTags(defined, found.DefinedTags) {
-		if _, err := c.api.UpdateInstanceTags(ctx, found.ID, freeform, defined); err != nil {
+		err := c.api.ChangeInstanceTags(ctx, found.ID, func(now core.Instance) (map[string]string, map[string]map[string]interface{}) {
+			is := found
+			is.FreeformTags, is.DefinedTags = now.FreeformTags, now.DefinedTags
+			freeform, defined = c.mergedTags(nodeClass, is, applied)
+			return freeform, defined
+		})
+		if err != nil {
 			return err
 		}
 		c.inventory.NoteTags(found.ID, freeform, defined)
@@ -162,7 +165,8 @@ func appliedTagsOf(nodeClass *v1alpha1.OciNodeClass) appliedTags {
 	return keys
 }
 
-func mergedTags(nodeClass *v1alpha1.OciNodeClass, found inventory.Instance, applied appliedTags) (map[string]string, map[string]map[string]interface{}) {
+// mergedTags are the tags that an instance is to have, by those that it has.
+func (c *SyncController) mergedTags(nodeClass *v1alpha1.OciNodeClass, found inventory.Instance, applied appliedTags) (map[string]string, map[string]map[string]interface{}) {
 	freeform := maps.Clone(found.FreeformTags)
 	if freeform == nil {
 		freeform = map[string]string{}
@@ -186,6 +190,9 @@ func mergedTags(nodeClass *v1alpha1.OciNodeClass, found inventory.Instance, appl
 			defined[namespace] = map[string]interface{}{}
 		}
 		maps.Copy(defined[namespace], tags)
+	}
+	if found.TagsEdited {
+		freeform = c.withOwnership(freeform, found.Owner)
 	}
 	return freeform, defined
 }

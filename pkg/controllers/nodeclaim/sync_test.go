@@ -3,6 +3,7 @@ package nodeclaim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/oracle/oci-go-sdk/v65/common"
@@ -26,10 +27,10 @@ type account struct {
 	groups []string
 }
 
-func (a *account) UpdateInstanceTags(_ context.Context, id string, freeform map[string]string, defined map[string]map[string]interface{}) (core.Instance, error) {
+func (a *account) ChangeInstanceTags(_ context.Context, _ string, change func(core.Instance) (map[string]string, map[string]map[string]interface{})) error {
 	a.calls = append(a.calls, "UpdateInstance")
-	a.instances[0].FreeformTags, a.instances[0].DefinedTags = freeform, defined
-	return core.Instance{Id: &id}, nil
+	a.instances[0].FreeformTags, a.instances[0].DefinedTags = change(a.instances[0])
+	return nil
 }
 
 func (a *account) ListVNICAttachments(context.Context, string, string) ([]core.VnicAttachment, error) {
@@ -118,6 +119,22 @@ func TestTagsFollowTheClassAndOthersStay(t *testing.T) {
 	require.NotContains(t, s.tags(), "env", "a tag that the class gave up goes")
 	require.Equal(t, "else", s.tags()["somebody"], "a tag of somebody else does not")
 	require.Empty(t, s.run())
+}
+
+func TestTagsThatSomebodySetSinceTheListAreKept(t *testing.T) {
+	s := newSyncSuite(t)
+	require.NoError(t, s.inv.Refresh(t.Context()))
+	s.account.instances[0].FreeformTags = maps.Clone(s.tags())
+	s.account.instances[0].FreeformTags["set"] = "a moment ago"
+	delete(s.account.instances[0].FreeformTags, "somebody")
+	s.edit(func(c *v1alpha1.OciNodeClass) { c.Spec.FreeFormTags = v1alpha1.FreeFormTags{"team": "data"} })
+	_, err := NewSyncController(s.kube, s.account, s.inv, clusterID).Reconcile(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "data", s.tags()["team"])
+	require.Equal(t, "a moment ago", s.tags()["set"])
+	require.NotContains(t, s.tags(), "somebody")
+	known, _ := s.inv.Current().Get("i")
+	require.Equal(t, s.tags(), known.FreeformTags)
 }
 
 func TestAClassWithManyTagsKeepsTheMostImportantOfOurs(t *testing.T) {
