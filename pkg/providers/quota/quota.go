@@ -5,7 +5,7 @@ package quota
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oracle/oci-go-sdk/v65/limits"
@@ -70,7 +70,7 @@ type reading struct {
 type Provider struct {
 	deps Dependencies
 
-	mu        sync.Mutex // serialises Refresh, which a second caller skips; readers do not take it
+	busy      atomic.Bool // while Refresh runs, which a second caller skips
 	values    map[scope]float64
 	valuesAt  time.Time // of the last good list
 	nextList  time.Time
@@ -90,10 +90,10 @@ func New(d Dependencies) *Provider {
 // Refresh reads what is due and hides what is beyond the limits. It never fails: without limits everything stays offered, and one line in
 // the log says why, again only when that changes.
 func (p *Provider) Refresh(ctx context.Context) {
-	if !p.mu.TryLock() {
+	if !p.busy.CompareAndSwap(false, true) {
 		return
 	}
-	defer p.mu.Unlock()
+	defer p.busy.Store(false)
 	snapshot := p.deps.Shapes.Snapshot()
 	if snapshot == nil {
 		return

@@ -8,12 +8,12 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/oracle/oci-go-sdk/v65/core"
 	"github.com/oracle/oci-go-sdk/v65/identity"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
@@ -41,9 +41,9 @@ type DefaultProvider struct {
 	overrides     []Override
 
 	current atomic.Pointer[Snapshot]
-	// refreshing serialises Refresh; readers never take it.
-	refreshing sync.Mutex
-	// records holds the last good answer of each availability domain, by zone. Guarded by refreshing.
+	// refreshing lets one Refresh run; who comes meanwhile gets its outcome.
+	refreshing singleflight.Group
+	// records holds the last good answer of each availability domain, by zone. Only the one Refresh that runs touches it.
 	records map[string][]core.Shape
 }
 
@@ -66,8 +66,11 @@ func (p *DefaultProvider) Snapshot() *Snapshot { return p.current.Load() }
 // answer from every domain: a shape that is missing for want of an answer would make core replace the nodes that have it. Later a domain
 // that fails keeps its last answer; the error is returned all the same, so that the caller tries again sooner.
 func (p *DefaultProvider) Refresh(ctx context.Context) error {
-	p.refreshing.Lock()
-	defer p.refreshing.Unlock()
+	_, err, _ := p.refreshing.Do("", func() (any, error) { return nil, p.refresh(ctx) })
+	return err
+}
+
+func (p *DefaultProvider) refresh(ctx context.Context) error {
 	listed, err := p.lister.ListAvailabilityDomains(ctx, p.compartmentID)
 	if err != nil {
 		return fmt.Errorf("listing availability domains: %w", err)
