@@ -232,7 +232,7 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		nodeclass.NewGPUImagesController(o.GetClient(), o.InstanceTypes),
 		nodeclass.NewTerminationController(o.GetClient(), o.EventRecorder, o.Holds),
 		nodeclaim.NewOrphanController(o.GetAPIReader(), o.Inventory, o.Instances, clock.RealClock{}),
-		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock).Explaining(o.Registrations.Explain),
+		nodeclaim.NewLaunchWatchController(o.GetClient(), o.EventRecorder, o.Inventory, o.OCI, o.Unavailable, o.Clock).Explaining(o.Registrations.Explain).Noting(o.Addresses),
 		repair.NewResetController(o.GetClient(), o.EventRecorder, o.Inventory, o.Instances, o.Clock),
 		registration.NewClaimsController(o.GetClient(), o.Registrations, o.Clock),
 		nodeclaim.NewLabelsController(o.GetClient()),

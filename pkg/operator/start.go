@@ -50,9 +50,12 @@ func startError(err error, right, flagName string) error {
 
 // discover finds on the cluster what nodes are given, where the options do not say.
 func discover(ctx context.Context, core *coreoperator.Operator, opts *options.Options) (cluster.Overrides, error) {
-	ca, err := caBundle(core.GetConfig())
-	if err != nil {
-		return cluster.Overrides{}, err
+	ca := opts.ClusterCABundle
+	if len(ca) == 0 {
+		var err error
+		if ca, err = caBundle(core.GetConfig()); err != nil {
+			return cluster.Overrides{}, err
+		}
 	}
 	dns := opts.ClusterDNSIP
 	if dns == "" {
@@ -64,7 +67,7 @@ func discover(ctx context.Context, core *coreoperator.Operator, opts *options.Op
 			return cluster.Overrides{}, fmt.Errorf("reading the service kube-system/kube-dns (or set --cluster-dns-ip): %w", err)
 		}
 	}
-	return cluster.Overrides{Endpoint: opts.ClusterEndpoint, DNSIP: dns, CABundle: ca}, nil
+	return cluster.Overrides{Endpoint: opts.ClusterEndpoint, DNSIP: dns, CABundle: ca, Version: opts.ClusterVersion, Pods: opts.ClusterPodNetwork}, nil
 }
 
 // caBundle is what nodes check the API server's certificate against: the same that the controller does.
@@ -73,7 +76,7 @@ func caBundle(config *rest.Config) ([]byte, error) {
 		return config.CAData, nil
 	}
 	if config.CAFile == "" {
-		return nil, errors.New("the kubeconfig names no certificate authority, so nodes could not trust the API server")
+		return nil, errors.New("the kubeconfig names no certificate authority, so nodes could not trust the API server (or set --cluster-ca-bundle)")
 	}
 	ca, err := os.ReadFile(config.CAFile)
 	if err != nil {

@@ -15,11 +15,13 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/version"
 	coreoptions "sigs.k8s.io/karpenter/pkg/operator/options"
 	"sigs.k8s.io/karpenter/pkg/utils/env"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
+	"github.com/karpenter-oke/karpenter-oke/pkg/providers/cluster"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/maintenance"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing"
 	"github.com/karpenter-oke/karpenter-oke/pkg/providers/pricing/feed"
@@ -39,6 +41,9 @@ type Options struct {
 	CompartmentID         string
 	ClusterEndpoint       string
 	ClusterDNSIP          string
+	ClusterCABundle       []byte             // PEM; empty: what the controller itself trusts
+	ClusterVersion        *version.Version   // nil: the control plane's
+	ClusterPodNetwork     cluster.PodNetwork // empty: the cluster's
 	OKEImageCompartmentID string
 	SystemNamespace       string
 	OCI                   oci.Config
@@ -51,6 +56,9 @@ type Options struct {
 	// StartTimeout is how long the first reads from OCI are tried again before the controller gives up.
 	StartTimeout time.Duration
 
+	clusterCABundle          string
+	clusterVersion           string
+	clusterPodNetwork        string
 	shapeOverrides           string
 	priceDiscounts           string
 	virtualNodeTaint         string
@@ -111,6 +119,9 @@ func (o *Options) AddFlags(fs *coreoptions.FlagSet) {
 	str(&o.CompartmentID, "compartment-id", "", "Required. OCID of the compartment in which nodes are launched and names in OciNodeClasses are looked up.")
 	str(&o.ClusterEndpoint, "cluster-endpoint", "", "Private address of the API server, without port, that nodes are given. Default: the private endpoint of the OKE cluster.")
 	str(&o.ClusterDNSIP, "cluster-dns-ip", "", "Address of the cluster's DNS service that kubelets are given. Default: the address of the service kube-system/kube-dns.")
+	str(&o.clusterCABundle, "cluster-ca-bundle", "", "Base64 of the certificates in PEM by which nodes trust the API server. Default: those by which the controller does.")
+	str(&o.clusterVersion, "cluster-version", "", "Kubernetes version that images are chosen for, such as v1.34.1. Default: the control plane's.")
+	str(&o.clusterPodNetwork, "cluster-pod-network", "", "Pod network of OciNodeClasses that do not say: Flannel or VCNNative. Default: the cluster's.")
 	str(&o.OKEImageCompartmentID, "oke-image-compartment-id", "", "Compartment in which OKE publishes its node images. Default: learned from the cluster's node pool options.")
 	str(&o.SystemNamespace, "system-namespace", ServiceAccountNamespace(), "Namespace of the controller's own objects, such as the ConfigMap with what was learned of nodes; without one nothing is kept. Default: that of the service account.")
 	str(&o.ociAuth, "oci-auth", string(oci.AuthWorkloadIdentity), fmt.Sprintf("How the controller authenticates to OCI: one of %v.", oci.AuthMethods))
@@ -171,7 +182,7 @@ func (o *Options) Parse(fs *coreoptions.FlagSet, args ...string) error {
 		return fmt.Errorf("--virtual-node-taint: %w", err)
 	}
 	o.VirtualNode.Taint = taint
-	return errors.Join(o.parsePrices(), o.parseShapeOverrides(), o.validate())
+	return errors.Join(o.parseCluster(), o.parsePrices(), o.parseShapeOverrides(), o.validate())
 }
 
 func (o *Options) parsePrices() error {

@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -52,6 +53,8 @@ type Overrides struct {
 	Endpoint string
 	DNSIP    string
 	CABundle []byte
+	Version  *version.Version
+	Pods     PodNetwork
 }
 
 // API is the part of the OCI client that this package calls.
@@ -98,13 +101,16 @@ func (p *DefaultProvider) Refresh(ctx context.Context) error {
 }
 
 func (p *DefaultProvider) read(raw containerengine.Cluster) (*Cluster, error) {
-	v, err := version.ParseGeneric(oci.Value(raw.KubernetesVersion))
-	if err != nil {
-		return nil, fmt.Errorf("its Kubernetes version %q is not a version: %w", oci.Value(raw.KubernetesVersion), err)
+	v := p.overrides.Version
+	if v == nil {
+		var err error
+		if v, err = version.ParseGeneric(oci.Value(raw.KubernetesVersion)); err != nil {
+			return nil, fmt.Errorf("its Kubernetes version %q is not a version (or set --cluster-version): %w", oci.Value(raw.KubernetesVersion), err)
+		}
 	}
 	c := &Cluster{
 		ID: p.id, Name: oci.Value(raw.Name), VCNID: oci.Value(raw.VcnId), Version: v,
-		Endpoint: p.overrides.Endpoint, CABundle: p.overrides.CABundle, DNSIP: p.overrides.DNSIP, Pods: podNetwork(raw),
+		Endpoint: p.overrides.Endpoint, CABundle: p.overrides.CABundle, DNSIP: p.overrides.DNSIP, Pods: cmp.Or(p.overrides.Pods, podNetwork(raw)),
 		IPFamilies: ipFamilies(raw), Basic: raw.Type == containerengine.ClusterTypeBasicCluster,
 	}
 	if c.Endpoint == "" && raw.Endpoints != nil {

@@ -96,10 +96,19 @@ func TestEveryFeatureGateOfCoreIsASetting(t *testing.T) {
 	require.ElementsMatch(t, want, got)
 }
 
+// authority is base64 of a certificate in PEM that signs nothing.
+const authority = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJjVENDQVJlZ0F3SUJBZ0lVZmlTcGpWR0tjS2V3bk9za3Z3Wkl2dVBNUjVVd0NnWUlLb1pJemowRUF3" +
+	"SXcKRFRFTE1Ba0dBMVVFQXd3Q1kyRXdJQmNOTWpZeE1USXlNRGd5TlRBMldoZ1BNakV5TmpFd01qa3dPREkxTURaYQpNQTB4Q3pBSkJnTlZCQU1NQW1OaE1G" +
+	"a3dFd1lIS29aSXpqMENBUVlJS29aSXpqMERBUWNEUWdBRTROUFZocWxjCkJvNjZQWXMyYkpvT2UweTJhYWM5WGhaOStsSGNKTjQ5RUJMZ1JkaVJWTDRiYVNB" +
+	"L08xYURYZWZzdlZmV0ViR3EKdEVPa0ZvK0lXblZhTmFOVE1GRXdIUVlEVlIwT0JCWUVGSmRZVmtFNmp5YkpwUnl5QTlHQXdlZ3RuT0FrTUI4RwpBMVVkSXdR" +
+	"WU1CYUFGSmRZVmtFNmp5YkpwUnl5QTlHQXdlZ3RuT0FrTUE4R0ExVWRFd0VCL3dRRk1BTUJBZjh3CkNnWUlLb1pJemowRUF3SURTQUF3UlFJaEFNR3RUZTlY" +
+	"NEJVdWNkZXFSdi8yYkhsa3ZSZHRidWpPVEZlUDluMVQKUmRnUkFpQjh5azY2UTAvN2x3OFdpN3E2NlpRU0FTSGJqN1N1R3JxVWhRaW5nUVhLbGc9PQotLS0t" +
+	"LUVORCBDRVJUSUZJQ0FURS0tLS0tCg=="
+
 func TestEverySettingReachesTheController(t *testing.T) {
 	settings := map[string]any{
 		"clusterId": "", "compartmentId": "", // given by required
-		"clusterEndpoint": "10.0.0.9", "clusterDnsIp": "10.96.5.5",
+		"clusterEndpoint": "10.0.0.9", "clusterDnsIp": "10.96.5.5", "clusterVersion": "v1.34.1", "clusterPodNetwork": "Flannel", "clusterCaBundle": authority,
 		"okeImageCompartmentId": "ocid1.compartment.oc1..images", "ociAuth": "api-key", "ociRegion": "us-phoenix-1", "ociEndpoint": "https://oci.example",
 		"ociConfigFile": "/etc/oci/other", "ociConfigProfile": "NODES", "virtualNodeTaint": "burst:NoExecute", "virtualNodeConsolidation": "ignore",
 		"virtualNodeDisabledRules": []string{"seccomp", "sub-path"}, "virtualNodeGracePeriod": "90s", "virtualNodeOverflowAfter": "1h30m",
