@@ -38,6 +38,7 @@ var ociAPI = board{
 		}},
 		{"What the controller knows", []panel{
 			{title: "Age of the list of instances", unit: "s", targets: one(`max(karpenter_oke_inventory_age_seconds)`, "")},
+			{title: "Compartments that OCI refuses to list", about: "While there are any, no missing instance is believed to be gone; the log names them.", targets: one(`max(karpenter_oke_inventory_unread_compartments)`, "")},
 			{title: "Reads of the price list", targets: one(`sum by (outcome) (karpenter_oke_pricing_refreshes_total)`, "{{outcome}}")},
 			{title: "Prices", about: "Edition in use, 1 is the one that the controller came with; parts that keep an old price because the price list is not to be believed.", targets: []target{
 				{`max(karpenter_oke_pricing_generation)`, "edition"}, {`max(karpenter_oke_pricing_kept_parts)`, "parts kept"},
