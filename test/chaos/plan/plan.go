@@ -202,7 +202,7 @@ func detail(rng *rand.Rand, s Step, points *deck[Point], operations *deck[string
 	case NoCapacity, Limit, LateNo:
 		s.Count = 1 + rng.IntN(2)
 	case Wave:
-		s.Point, s.Count = wavePoints[rng.IntN(len(wavePoints))], 3+rng.IntN(3)
+		s.Point, s.Count = wavePoints[rng.IntN(len(wavePoints))], 2+rng.IntN(2)
 	case Preempted, BadNews:
 		s.Count = 1 + rng.IntN(maxReplicas)
 	case SlowBoot, ListLag:
