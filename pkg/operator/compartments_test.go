@@ -15,7 +15,7 @@ import (
 
 func TestCompartmentsAreTheControllersThoseOfClassesAndThoseOfNodeClaims(t *testing.T) {
 	classOf := func(name, compartment string) *v1alpha1.OciNodeClass {
-		return &v1alpha1.OciNodeClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.OciNodeClassSpec{CompartmentID: v1alpha1.CompartmentID(compartment)}}
+		return &v1alpha1.OciNodeClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.OciNodeClassSpec{CompartmentID: compartment}}
 	}
 	claimIn := func(name, compartment string) *karpv1.NodeClaim {
 		return &karpv1.NodeClaim{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.AnnotationCompartmentID: compartment}}}

@@ -82,7 +82,7 @@ func write(folder string, modules []notice.Module) error {
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				return fmt.Errorf("writing the licences of %s: %w", m.Path, err)
 			}
-			if err := os.WriteFile(path, f.Text, 0o644); err != nil { //nolint:gosec // everybody may read them
+			if err := os.WriteFile(path, f.Text, 0o644); err != nil {
 				return fmt.Errorf("writing the licences of %s: %w", m.Path, err)
 			}
 		}

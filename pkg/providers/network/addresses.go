@@ -75,12 +75,7 @@ func (a *Addresses) BeginPods(subnets []v1alpha1.Subnet, vnics int, each int64) 
 	}
 	takes := map[string]int64{}
 	for range vnics {
-		best := 0
-		for i := range free {
-			if free[i] > free[best] {
-				best = i
-			}
-		}
+		best := slices.Index(free, slices.Max(free))
 		if free[best] < each {
 			a.exhaustBelow(subnets, each)
 			return func(bool) {}, false

@@ -13,25 +13,9 @@ import (
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/nodeclaim"
+	"github.com/karpenter-oke/karpenter-oke/test/live"
 	"github.com/karpenter-oke/karpenter-oke/test/ocisim"
 )
-
-// podNetworkDefinition is as much of OKE's own definition as the API server needs to store the objects.
-const podNetworkDefinition = `
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: nativepodnetworks.oci.oraclecloud.com}
-spec:
-  group: oci.oraclecloud.com
-  scope: Cluster
-  names: {kind: NativePodNetwork, listKind: NativePodNetworkList, plural: nativepodnetworks, singular: nativepodnetwork, shortNames: [npn]}
-  versions:
-    - name: v1beta1
-      served: true
-      storage: true
-      subresources: {status: {}}
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-`
 
 // ownPodNetwork gives pods subnets and groups that are not the node's.
 const ownPodNetwork = `securityGroupSelector: [{freeFormTags: {role: nodes}}]
@@ -50,7 +34,7 @@ func (s *suite) podNetworkObjects() []unstructured.Unstructured {
 }
 
 func (s *suite) podNetworks() {
-	s.Create(podNetworkDefinition, nil)
+	s.Create(live.PodNetworkDefinition, nil)
 	s.use(kind{Name: "addresses", Class: ownPodNetwork, Requirements: []string{e5, alwaysThere}})
 	node, i := s.runs(pod{Name: "addresses", Kind: "addresses"})
 	s.Eventually("the node's pod network", func() string {
@@ -99,7 +83,7 @@ func (s *suite) addresses() {
 
 func TestANodeOfADualStackClusterHasAddressesOfBothFamilies(t *testing.T) {
 	s := startIn(t, ocisim.Options{IPFamilies: []string{"IPv4", "IPv6"}})
-	s.Create(podNetworkDefinition, nil)
+	s.Create(live.PodNetworkDefinition, nil)
 	s.use(kind{Name: "dual", Class: ownPodNetwork, Requirements: []string{e5, alwaysThere}})
 	_, i := s.runs(pod{Name: "dual", Kind: "dual"})
 	addresses := s.Simulator().Addresses(i.ID)

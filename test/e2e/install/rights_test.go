@@ -23,6 +23,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/kubelets"
 	"github.com/karpenter-oke/karpenter-oke/test/cluster/rights"
 	"github.com/karpenter-oke/karpenter-oke/test/environment"
+	"github.com/karpenter-oke/karpenter-oke/test/live"
 )
 
 // everyFeature turns on each gate and setting that brings rights of its own.
@@ -31,6 +32,7 @@ settings:
   ignoreDraRequests: false
   schedulerConfig: '{podTopologySpread: {defaultConstraints: [{maxSkew: 5, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}]}}'
   featureGates: {NodeRepair: true, NodeOverlay: true, CapacityBuffer: true, StaticCapacity: true, SpotToSpotConsolidation: true, PodDeletionCostManagement: true}
+defaultNodeClass: {spec: {podNetworking: {ipCount: 16, podSubnetSelector: [{freeFormTags: {role: pods}}]}}}
 `
 
 // notExercised are rights that this spec does not make the controller use, with what does.
@@ -133,6 +135,7 @@ func TestEveryRightIsUsedWithEveryFeatureAndNoneIsMissing(t *testing.T) {
 	values := []string{"--values", filepath.Join(folder, "defaults.yaml"), "--values", filepath.Join(folder, "features.yaml")}
 	require.NoError(t, os.WriteFile(values[1], []byte(strings.Replace(defaults, "enabled: true,", "enabled: false,", 1)), 0o600))
 	require.NoError(t, os.WriteFile(values[3], []byte(everyFeature), 0o600))
+	i.Create(live.PodNetworkDefinition, nil)
 	i.mustHelm("install", "crds", repo+"/charts/karpenter-oke-crd", "--namespace", namespace, "--take-ownership", "--set", "keep=false")
 	i.mustHelm(append(append([]string{"install", release, repo + "/charts/karpenter-oke"}, values...), i.values()...)...)
 	i.available()

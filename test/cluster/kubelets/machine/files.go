@@ -94,7 +94,8 @@ func copyFile(c *call) (uint8, error) {
 	}
 	from, to := c.path(rest[0]), c.path(rest[1])
 	if info, err := c.m.fs.Stat(from); err == nil && info.IsDir() {
-		if c.args[0] == "mv" && c.m.exists(to) || c.args[0] == "cp" && !(hasFlag(flags, "-a") && strings.HasSuffix(rest[0], "/.")) {
+		contents := hasFlag(flags, "-a") && strings.HasSuffix(rest[0], "/.")
+		if c.args[0] == "mv" && c.m.exists(to) || c.args[0] == "cp" && !contents {
 			return c.fail(1, "this copy of a directory is not simulated")
 		}
 		return c.copyTree(from, to)
