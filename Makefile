@@ -41,7 +41,7 @@ down: ## End the cluster that `make up` (or `make demo KEEP=1`, with NAME=demo) 
 
 .PHONY: test
 test: tools build ## Run all tests: units, the simulator's and cluster's own, end to end, a few seconds of fuzzing.
-	@go test -count=1 -timeout 25m ./...
+	@go test -count=1 -p 3 -timeout 25m ./... # suites on live clusters wait more than they compute
 	@$(MAKE) --no-print-directory fuzz FUZZ_RUNS=3000x
 
 .PHONY: e2e
