@@ -36,7 +36,7 @@ func TestCreateCostsOneCallAndSaysEverything(t *testing.T) {
 	require.Equal(t, instance.ImageID, created.Status.ImageID)
 	for _, key := range append(v1alpha1.WellKnownLabels, v1alpha1.LabelFaultDomain, corev1.LabelInstanceTypeStable, corev1.LabelTopologyZone,
 		corev1.LabelTopologyRegion, corev1.LabelArchStable, corev1.LabelOSStable, karpv1.CapacityTypeLabelKey, karpv1.NodePoolLabelKey) {
-		absent := []string{v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUDescription, v1alpha1.LabelInstanceGPU,
+		absent := []string{v1alpha1.LabelInstanceGPUName, v1alpha1.LabelInstanceGPUManufacturer, v1alpha1.LabelInstanceGPUDescription, v1alpha1.LabelInstanceGPU, v1alpha1.LabelInstanceGPUMemory, v1alpha1.LabelInstanceExtendedMemory,
 			v1alpha1.LabelInstanceLocalNVMe, v1alpha1.LabelCapacityReservationID, v1alpha1.LabelCapacityReservationSlot, v1alpha1.LabelBaselineOCPUUtilization}
 		if !lo.Contains(absent, key) {
 			require.NotEmpty(t, created.Labels[key], "a label that is missing makes core replace the node: %s", key)
