@@ -11,9 +11,12 @@ import (
 	"github.com/awslabs/operatorpkg/controller"
 	corev1 "k8s.io/api/core/v1"
 	controllerruntime "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	crcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning"
@@ -90,12 +93,24 @@ func (t *podTrigger) Name() string { return t.next.Name() }
 func (t *podTrigger) Register(ctx context.Context, m manager.Manager) error {
 	return controllerruntime.NewControllerManagedBy(m).
 		Named(t.Name()).
-		For(&corev1.Pod{}).
+		For(&corev1.Pod{}, builder.WithPredicates(mayBePending)).
 		WatchesRawSource(source.Func(t.keepQueue)).
 		WithOptions(crcontroller.Options{
 			MaxConcurrentReconciles: utilscontroller.LinearScaleReconciles(utilscontroller.CPUCount(ctx), minReconciles, maxReconciles),
 		}).
 		Complete(t)
+}
+
+// mayBePending lets pods pass that have no node, had none a moment ago, or are gone. A pod with a node needs no other, and thousands of them
+// are there when a process starts.
+var mayBePending = predicate.Funcs{
+	CreateFunc: func(e event.CreateEvent) bool { return !hasNode(e.Object) },
+	UpdateFunc: func(e event.UpdateEvent) bool { return !hasNode(e.ObjectOld) || !hasNode(e.ObjectNew) },
+}
+
+func hasNode(o client.Object) bool {
+	p, is := o.(*corev1.Pod)
+	return is && p.Spec.NodeName != ""
 }
 
 // Reconcile looks at one pod.
@@ -140,8 +155,8 @@ func (t *podTrigger) record(req reconcile.Request, p *corev1.Pod, d Decision) {
 		}
 	}
 	t.filter.setSkippedGauge()
-	if event, ok := t.filter.eventFor(p, d); ok {
-		t.recorder.Publish(event)
+	if e, ok := t.filter.eventFor(p, d); ok {
+		t.recorder.Publish(e)
 	}
 }
 

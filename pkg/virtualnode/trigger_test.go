@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	coretest "sigs.k8s.io/karpenter/pkg/test"
@@ -161,4 +162,13 @@ func TestTheGaugesFollowSkippedPods(t *testing.T) {
 	require.Equal(t, 90.0, gauge(t, "karpenter_oke_virtual_node_oldest_skipped_pod_age_seconds", nil))
 	require.Equal(t, 1.0, gauge(t, "karpenter_oke_virtual_node_nodes", map[string]string{"state": "usable", "arch": "amd64"}))
 	require.Zero(t, gauge(t, "karpenter_oke_virtual_node_nodes", map[string]string{"state": "cordoned", "arch": "amd64"}))
+}
+
+func TestOnlyPodsThatMayBePendingAreLookedAt(t *testing.T) {
+	pending, bound := pendingPod("a"), pendingPod("a", runningOn("managed-1"))
+	require.True(t, mayBePending.Create(event.CreateEvent{Object: pending}))
+	require.False(t, mayBePending.Create(event.CreateEvent{Object: bound}), "thousands are there at a start")
+	require.True(t, mayBePending.Update(event.UpdateEvent{ObjectOld: pending, ObjectNew: bound}), "it is pending no more, which the books must learn")
+	require.False(t, mayBePending.Update(event.UpdateEvent{ObjectOld: bound, ObjectNew: bound}))
+	require.True(t, mayBePending.Delete(event.DeleteEvent{Object: bound}))
 }
