@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/samber/lo"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider/metrics"
 	"sigs.k8s.io/karpenter/pkg/cloudprovider/overlay"
 	corecontrollers "sigs.k8s.io/karpenter/pkg/controllers"
@@ -21,12 +23,14 @@ import (
 	"sigs.k8s.io/karpenter/pkg/operator/injection"
 	coreoptions "sigs.k8s.io/karpenter/pkg/operator/options"
 
+	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/catchup"
+	"github.com/karpenter-oke/karpenter-oke/pkg/memory"
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator"
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
 
 func main() {
-	operator.SpareMemory()
+	pace := memory.Spare()
 	// Core panics on what it can not start with, such as a missing option or an API server that is away: one line says it.
 	defer func() {
 		if r := recover(); r != nil {
@@ -46,7 +50,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	op, err := operator.New(ctx, core)
 	if err == nil {
-		err = run(ctx, op)
+		err = run(ctx, op, pace)
 	}
 	stop()
 	if err != nil {
@@ -54,7 +58,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, op *operator.Operator) error {
+func run(ctx context.Context, op *operator.Operator, pace *memory.Pace) error {
 	undecorated := metrics.Decorate(op.CloudProvider)
 	cloudProvider := overlay.Decorate(undecorated, op.GetClient(), op.InstanceTypeStore)
 	matcher := lo.Must(health.NewRepairPolicyMatcher(ctx, cloudProvider))
@@ -65,7 +69,10 @@ func run(ctx context.Context, op *operator.Operator) error {
 	controllers := corecontrollers.NewControllers(ctx, op.Manager, op.Clock, filtered, op.EventRecorder, cloudProvider,
 		undecorated, clusterState, op.InstanceTypeStore, op.PredictionStore)
 	controllers = lo.Must(virtualnode.WrapControllers(controllers, op.Filter, op.EventRecorder, op.GetClient()))
-	controllers = lo.Must(virtualnode.WrapNodeMetrics(controllers, op.Filter, clusterState))
+	if !coreoptions.FromContext(ctx).DisableClusterStateObservability {
+		controllers = lo.Must(virtualnode.WrapNodeMetrics(controllers, op.Filter, clusterState))
+	}
+	lo.Must0(memory.ReplaceGauges(crmetrics.Registry, controllers))
 
 	if err := op.ServeInspection(ctx, cloudProvider); err != nil {
 		return err
@@ -73,7 +80,16 @@ func run(ctx context.Context, op *operator.Operator) error {
 	if err := op.CheckHealth(); err != nil {
 		return err
 	}
-	op.WithControllers(ctx, controllers...).WithControllers(ctx, op.Controllers(ctx, clusterState, cloudProvider)...)
+	if err := op.Add(manager.RunnableFunc(pace.Lead)); err != nil {
+		return err
+	}
+	first, others := catchup.Split(controllers)
+	op.WithControllers(ctx, first...).WithControllers(ctx, lo.Must(catchup.NewController(controllers, clusterState)))
+	op.WithControllers(ctx, op.FirstControllers()...)
+	others = append(others, op.Controllers(ctx, clusterState, cloudProvider)...)
+	if err := op.Add(catchup.NewLater(op.Manager, clusterState.Synced, others)); err != nil {
+		return err
+	}
 	// Core's Start panics beyond the reach of main, for example when a port is in use, and does not end on a signal.
 	return op.Manager.Start(ctx)
 }

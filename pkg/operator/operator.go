@@ -27,6 +27,7 @@ import (
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/registration"
 	"github.com/karpenter-oke/karpenter-oke/pkg/controllers/repair"
 	"github.com/karpenter-oke/karpenter-oke/pkg/inspect"
+	"github.com/karpenter-oke/karpenter-oke/pkg/memory"
 	"github.com/karpenter-oke/karpenter-oke/pkg/oci"
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator/options"
 	"github.com/karpenter-oke/karpenter-oke/pkg/operator/preflight"
@@ -105,7 +106,7 @@ func New(ctx context.Context, core *coreoperator.Operator) (*Operator, error) {
 	if opts == nil {
 		return nil, errors.New("the options were not parsed")
 	}
-	if err := stripCopies(ctx, core.GetCache()); err != nil {
+	if err := memory.StripCopies(ctx, core.GetCache(), opts.VirtualNode.Settled); err != nil {
 		return nil, err
 	}
 	client, err := oci.New(opts.OCI, core.Clock)
@@ -214,9 +215,8 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	return nil
 }
 
-// Controllers are the controllers of this project; Karpenter core's are its own. purchases is core's cluster state, which knows for which
-// pods nodes are bought; types is the cloud provider that core is given.
-func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, types inspect.InstanceTypes) []controller.Controller {
+// FirstControllers are those that nodes can not be launched without: what is read of OCI, node classes, and what virtual nodes are.
+func (o *Operator) FirstControllers() []controller.Controller {
 	all := []controller.Controller{
 		o.refresher(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
@@ -227,6 +227,18 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		}}),
 		o.refresher(refresh.Task{Name: "refresh.reservations", Every: refresh.Fixed(reservation.Interval), Do: o.Reservations.Refresh}),
 		o.ClassStatus,
+	}
+	all = append(all, o.limitControllers()...)
+	if o.PriceFeed != nil {
+		all = append(all, o.refresher(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
+	}
+	return append(all, o.Filter.Controllers()...)
+}
+
+// Controllers are the controllers of this project; Karpenter core's are its own. purchases is core's cluster state, which knows for which
+// pods nodes are bought; types is the cloud provider that core is given.
+func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, types inspect.InstanceTypes) []controller.Controller {
+	all := []controller.Controller{
 		nodeclass.NewLaunchesController(o.ClassStatus),
 		nodeclass.NewNodesController(o.GetClient()),
 		nodeclass.NewGPUImagesController(o.GetClient(), o.InstanceTypes),
@@ -253,12 +265,7 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 			Instances: func() []inventory.Instance { return o.Inventory.Current().All() },
 		}),
 	}
-	all = append(all, o.limitControllers()...)
-	all = append(all, o.interruptionControllers()...)
-	if o.PriceFeed != nil {
-		all = append(all, o.refresher(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
-	}
-	return append(all, o.Filter.Controllers()...)
+	return append(all, o.interruptionControllers()...)
 }
 
 // refresher is the controller of a task whose runs tell whether the process is alive.

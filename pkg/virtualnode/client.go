@@ -174,12 +174,14 @@ type markedAffinity struct {
 }
 
 // dropHandedOff leaves out the pods that a usable virtual node takes as soon as they are evicted. Others stay: for a pod that is
-// running now, a node bought beforehand is better than waiting.
+// running now, a node bought beforehand is better than waiting. Settled pods stay too: the cache may not hold all that a decision reads.
 func (f *Filter) dropHandedOff(pods *corev1.PodList) {
 	snapshot, now := f.index.Snapshot(), f.clock.Now()
 	kept := make([]corev1.Pod, 0, len(pods.Items))
 	for i := range pods.Items {
-		if d := f.decideAt(snapshot, now, &pods.Items[i]); !d.Skip() || d.Cause != CauseScheduler {
+		if f.config.Settled(&pods.Items[i]) {
+			kept = append(kept, pods.Items[i])
+		} else if d := f.decideAt(snapshot, now, &pods.Items[i]); !d.Skip() || d.Cause != CauseScheduler {
 			kept = append(kept, pods.Items[i])
 		}
 	}

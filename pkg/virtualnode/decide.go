@@ -176,6 +176,20 @@ func statedLayer(s *Snapshot, p *corev1.Pod) (Layer, Conflict) {
 	return namespace.layer, ConflictBadLayer
 }
 
+// Settled tells of a pod that has a node and that the filter asks nothing more about: it does not tolerate the taint of virtual nodes, nor is it
+// said to be meant for them by itself. Nothing then hangs on its containers' and its volumes' details, which need not be kept.
+func (c *Config) Settled(p *corev1.Pod) bool {
+	if p.Spec.NodeName == "" || toleranceOf(p.Spec.Tolerations, &c.Taint) != toleratesNot {
+		return false
+	}
+	for _, said := range []map[string]string{p.Annotations, p.Labels} {
+		if layer, known := parseLayer(said[LayerKey]); known && layer == LayerVirtual {
+			return false
+		}
+	}
+	return true
+}
+
 // tolerance is how a pod tolerates the taint of virtual nodes.
 type tolerance int
 

@@ -23,6 +23,8 @@ import (
 	"sigs.k8s.io/karpenter/pkg/controllers/state"
 	"sigs.k8s.io/karpenter/pkg/metrics"
 	"sigs.k8s.io/karpenter/pkg/utils/resources"
+
+	"github.com/karpenter-oke/karpenter-oke/pkg/memory"
 )
 
 // ErrNoNodeMetrics means that core's controllers do not hold exactly one controller of node metrics.
@@ -86,26 +88,16 @@ func WrapNodeMetrics(cs []controller.Controller, f *Filter, cluster *state.Clust
 
 // takeOver registers the collector in the place of core's gauges.
 func (c *nodeCollector) takeOver(registry prometheus.Registerer) error {
-	take := func(gauge opmetrics.GaugeMetric) (*prometheus.Desc, error) {
-		vector, is := gauge.(prometheus.Collector)
-		if !is {
-			return nil, fmt.Errorf("a metric of nodes is a %T, which is no Prometheus collector", gauge)
-		}
-		registry.Unregister(vector)
-		descriptions := make(chan *prometheus.Desc, 1)
-		vector.Describe(descriptions)
-		return <-descriptions, nil
-	}
 	c.gauges = nil
 	for _, g := range nodeGauges {
-		desc, err := take(g.metric())
+		desc, err := memory.Unregister(registry, g.metric())
 		if err != nil {
 			return err
 		}
 		c.gauges = append(c.gauges, desc)
 	}
 	var err error
-	if c.lifetime, err = take(metricsnode.Lifetime); err != nil {
+	if c.lifetime, err = memory.Unregister(registry, metricsnode.Lifetime); err != nil {
 		return err
 	}
 	if err := registry.Register(c); err != nil {

@@ -27,6 +27,9 @@ func (b *bench) restart(ctx context.Context, nodes int) error {
 	if err := b.Grow(ctx, nodes+moreNodes, podsPerNode); err != nil {
 		return err
 	}
+	if err := b.AwaitPending(ctx, moreNodes*podsPerNode); err != nil {
+		return err
+	}
 	from, started := b.Mark(), time.Now()
 	if err := b.RestartController(ctx); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	podutils "sigs.k8s.io/karpenter/pkg/utils/pod"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/apis/v1alpha1"
 )
@@ -128,6 +129,20 @@ func (s *Stand) AwaitPods(ctx context.Context, pods int) error {
 			return "", fmt.Errorf("listing pods: %w", err)
 		}
 		return lo.Ternary(len(running.Items) >= pods, "", fmt.Sprintf("%d of %d", len(running.Items), pods)), nil
+	})
+}
+
+// AwaitPending waits until kube-scheduler has found so many pods to fit nowhere.
+func (s *Stand) AwaitPending(ctx context.Context, pods int) error {
+	return s.Wait(ctx, fmt.Sprintf("%d pods to be found unschedulable", pods), func(ctx context.Context) (string, error) {
+		waiting := &corev1.PodList{}
+		err := s.Client().List(ctx, waiting, client.InNamespace(corev1.NamespaceDefault), client.MatchingLabels{"app": Pool},
+			client.MatchingFields{"spec.nodeName": ""})
+		if err != nil {
+			return "", fmt.Errorf("listing pods: %w", err)
+		}
+		found := lo.CountBy(waiting.Items, func(p corev1.Pod) bool { return podutils.FailedToSchedule(&p) })
+		return lo.Ternary(found >= pods, "", fmt.Sprintf("%d of %d", found, pods)), nil
 	})
 }
 
