@@ -296,6 +296,8 @@ func TestConsolidationPlansPodsOntoVirtualNodesOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+func untainted(n *corev1.Node) { n.Spec.Taints = nil }
+
 func TestNodesAreNotBoughtBeforehandForPodsThatAVirtualNodeWillTake(t *testing.T) {
 	for name, test := range map[string]struct {
 		node   *corev1.Node
@@ -306,10 +308,17 @@ func TestNodesAreNotBoughtBeforehandForPodsThatAVirtualNodeWillTake(t *testing.T
 		"the virtual node is cordoned":                  {vnode("virtual-1", cordoned), []func(*corev1.Pod){byKey}, 1},
 		"the pod does not tolerate virtual nodes":       {vnode("virtual-1"), nil, 1},
 		"the pod tolerates but uses the host's network": {vnode("virtual-1"), []func(*corev1.Pod){byKey, func(p *corev1.Pod) { p.Spec.HostNetwork = true }}, 1},
+		"the pod is meant for virtual nodes by a word of its own, and they have no taint": {
+			vnode("virtual-1", untainted), []func(*corev1.Pod){annotation(LayerKey, "virtual")}, 0,
+		},
+		"only its namespace says so: what the cache kept of the pod may not be all that the decision reads": {
+			vnode("virtual-1", untainted), []func(*corev1.Pod){func(p *corev1.Pod) { p.Namespace = "bursts" }}, 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			claim, node := managedNode("managed-1", "general")
-			e := newCoreEnv(t, DefaultConfig(), nodePool("general", nil), test.node, claim, node,
+			bursts := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bursts", Labels: map[string]string{LayerKey: "virtual"}}}
+			e := newCoreEnv(t, DefaultConfig(), nodePool("general", nil), test.node, claim, node, bursts,
 				pendingPod("web", append(test.edits, runningOn("managed-1"))...))
 			e.cluster.MarkForDeletion(node.Spec.ProviderID)
 			require.Len(t, e.schedule(t).NewNodeClaims, test.claims, moved)

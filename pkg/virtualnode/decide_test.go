@@ -110,6 +110,29 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestAPodIsSettledWhenNothingItHoldsCanChangeItsLayer(t *testing.T) {
+	cfg := DefaultConfig()
+	for name, test := range map[string]struct {
+		edits   []func(*corev1.Pod)
+		settled bool
+	}{
+		"it has a node":                         {[]func(*corev1.Pod){runningOn("n1")}, true},
+		"it has none yet":                       {nil, false},
+		"it tolerates virtual nodes":            {[]func(*corev1.Pod){runningOn("n1"), byKey}, false},
+		"it tolerates everything":               {[]func(*corev1.Pod){runningOn("n1"), tolerateAll}, false},
+		"it says that it is for virtual nodes":  {[]func(*corev1.Pod){runningOn("n1"), annotation(LayerKey, "virtual")}, false},
+		"its label says so":                     {[]func(*corev1.Pod){runningOn("n1"), func(p *corev1.Pod) { p.Labels[LayerKey] = "virtual" }}, false},
+		"it says that it is for managed nodes":  {[]func(*corev1.Pod){runningOn("n1"), annotation(LayerKey, "managed")}, true},
+		"it says what nobody understands":       {[]func(*corev1.Pod){runningOn("n1"), annotation(LayerKey, "cloud")}, true},
+		"it tolerates what other nodes have":    {[]func(*corev1.Pod){runningOn("n1"), toleration(corev1.Toleration{Key: "team", Operator: corev1.TolerationOpExists})}, true},
+		"it has neither annotations nor labels": {[]func(*corev1.Pod){runningOn("n1"), func(p *corev1.Pod) { p.Annotations, p.Labels = nil, nil }}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.settled, cfg.Settled(pendingPod("web", test.edits...)))
+		})
+	}
+}
+
 func TestDecideTakesNoPodForAPod(t *testing.T) {
 	require.False(t, testFilter(DefaultConfig(), testClock()).Decide(nil).Skip())
 }

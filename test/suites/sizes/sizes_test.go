@@ -48,7 +48,8 @@ func start(t *testing.T) *suite {
 	t.Helper()
 	return &suite{live.Start(t, environment.Options{
 		Name: "test-sizes", FixedNodes: live.None(), SystemNodes: live.None(), VirtualNodes: live.None(), AlterNode: alter,
-		ControllerArgs: []string{"--system-namespace", "karpenter"},
+		// Nothing here reads core's metrics of the cluster, so it also shows that the controller works without them.
+		ControllerArgs: []string{"--system-namespace", "karpenter", "--disable-cluster-state-observability"},
 	})}
 }
 
