@@ -83,11 +83,11 @@ func run(ctx context.Context, op *operator.Operator, pace *memory.Pace) error {
 	if err := op.Add(manager.RunnableFunc(pace.Lead)); err != nil {
 		return err
 	}
-	first, others := catchup.Split(controllers)
+	first, later := catchup.Split(controllers)
 	op.WithControllers(ctx, first...).WithControllers(ctx, lo.Must(catchup.NewController(controllers, clusterState)))
-	op.WithControllers(ctx, op.FirstControllers()...)
-	others = append(others, op.Controllers(ctx, clusterState, cloudProvider)...)
-	if err := op.Add(catchup.NewLater(op.Manager, clusterState.Synced, others)); err != nil {
+	op.WithControllers(ctx, op.Controllers(clusterState)...)
+	later = append(later, op.LaterControllers(ctx, cloudProvider)...)
+	if err := op.Add(catchup.NewLater(op.Manager, clusterState.Synced, later)); err != nil {
 		return err
 	}
 	// Core's Start panics beyond the reach of main, for example when a port is in use, and does not end on a signal.

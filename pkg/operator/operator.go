@@ -215,8 +215,10 @@ func (o *Operator) makeProviders(opts *options.Options) error {
 	return nil
 }
 
-// FirstControllers are those that nodes can not be launched without: what is read of OCI, node classes, and what virtual nodes are.
-func (o *Operator) FirstControllers() []controller.Controller {
+// Controllers are the controllers of this project that begin at once; Karpenter core's are its own. They are what nodes are launched by: what is
+// read of OCI, node classes, what virtual nodes are, what was learned and what is held back; and what hears of interruptions. purchases is core's
+// cluster state, which knows for which pods nodes are bought.
+func (o *Operator) Controllers(purchases breaker.Mapping) []controller.Controller {
 	all := []controller.Controller{
 		o.refresher(refresh.Task{Name: "refresh.shapes", Do: o.Shapes.Refresh, Every: refresh.Fixed(shapesEvery), Spread: true, AlreadyRead: true}),
 		o.refresher(refresh.Task{Name: "refresh.cluster", Do: o.Cluster.Refresh, Every: refresh.Fixed(clusterEvery), Spread: true, AlreadyRead: true}),
@@ -227,18 +229,23 @@ func (o *Operator) FirstControllers() []controller.Controller {
 		}}),
 		o.refresher(refresh.Task{Name: "refresh.reservations", Every: refresh.Fixed(reservation.Interval), Do: o.Reservations.Refresh}),
 		o.ClassStatus,
+		o.InUse,
+		learn.NewStoreController(o.GetClient(), o.GetAPIReader(), o.namespace, o.Learned),
+		breaker.NewPurchasesController(o.GetClient(), purchases, o.Breaker),
+		breaker.NewVerdictsController(o.GetClient(), o.EventRecorder, purchases, o.Breaker, o.Filter, o.Clock),
 	}
 	all = append(all, o.limitControllers()...)
+	all = append(all, o.interruptionControllers()...)
 	if o.PriceFeed != nil {
 		all = append(all, o.refresher(refresh.Task{Name: "refresh.prices", Do: o.PriceFeed.Refresh, Every: refresh.Fixed(o.priceRefresh), Spread: true}))
 	}
 	return append(all, o.Filter.Controllers()...)
 }
 
-// Controllers are the controllers of this project; Karpenter core's are its own. purchases is core's cluster state, which knows for which
-// pods nodes are bought; types is the cloud provider that core is given.
-func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, types inspect.InstanceTypes) []controller.Controller {
-	all := []controller.Controller{
+// LaterControllers are those that look after nodes which are there, and can wait a moment after a start. types is the cloud provider that core is
+// given.
+func (o *Operator) LaterControllers(ctx context.Context, types inspect.InstanceTypes) []controller.Controller {
+	return []controller.Controller{
 		nodeclass.NewLaunchesController(o.ClassStatus),
 		nodeclass.NewNodesController(o.GetClient()),
 		nodeclass.NewGPUImagesController(o.GetClient(), o.InstanceTypes),
@@ -253,11 +260,7 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 		nodeclaim.NewPodNetworkController(o.GetClient(), o.EventRecorder, o.ipFamilies),
 		nodeclaim.NewReservationController(o.GetClient(), o.EventRecorder, o.Inventory),
 		nodeclaim.NewSyncController(o.GetClient(), o.OCI, o.Inventory, o.clusterID),
-		o.InUse,
 		learn.NewNodesController(o.GetClient(), o.EventRecorder, o.Inventory, o.InstanceTypes, o.Learned),
-		learn.NewStoreController(o.GetClient(), o.GetAPIReader(), o.namespace, o.Learned),
-		breaker.NewPurchasesController(o.GetClient(), purchases, o.Breaker),
-		breaker.NewVerdictsController(o.GetClient(), o.EventRecorder, purchases, o.Breaker, o.Filter, o.Clock),
 		// The metrics of conditions that core has for NodePools and NodeClaims.
 		status.NewController[*v1alpha1.OciNodeClass](o.GetClient(), o.GetEventRecorderFor("karpenter")), //nolint:staticcheck // operatorpkg takes no other recorder yet
 		metrics.NewController(metrics.Dependencies{
@@ -265,7 +268,6 @@ func (o *Operator) Controllers(ctx context.Context, purchases breaker.Mapping, t
 			Instances: func() []inventory.Instance { return o.Inventory.Current().All() },
 		}),
 	}
-	return append(all, o.interruptionControllers()...)
 }
 
 // refresher is the controller of a task whose runs tell whether the process is alive.

@@ -86,6 +86,12 @@ func WrapNodeMetrics(cs []controller.Controller, f *Filter, cluster *state.Clust
 	return out, c.collector.takeOver(crmetrics.Registry)
 }
 
+// IsNodeMetrics tells whether a controller is the one that WrapNodeMetrics puts in the place of core's.
+func IsNodeMetrics(c controller.Controller) bool {
+	_, is := c.(*nodeMetrics)
+	return is
+}
+
 // takeOver registers the collector in the place of core's gauges.
 func (c *nodeCollector) takeOver(registry prometheus.Registerer) error {
 	c.gauges = nil

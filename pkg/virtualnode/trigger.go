@@ -82,12 +82,6 @@ func newPodTrigger(f *Filter, next coreTrigger, recorder events.Recorder, reader
 	return t
 }
 
-// IsPodTrigger tells whether a controller is the one that WrapControllers puts in the place of core's pod trigger.
-func IsPodTrigger(c controller.Controller) bool {
-	_, is := c.(*podTrigger)
-	return is
-}
-
 // Controllers returns the filter's own controllers: the index, the gauges, and the events on buffers.
 func (f *Filter) Controllers() []controller.Controller {
 	return []controller.Controller{f.index, &metricsController{filter: f}, &bufferController{filter: f}}

@@ -6,15 +6,27 @@ import (
 	"time"
 
 	"github.com/awslabs/operatorpkg/controller"
+	"github.com/awslabs/operatorpkg/status"
 	"github.com/samber/lo"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/lifecycle"
-	nodepoolhash "sigs.k8s.io/karpenter/pkg/controllers/nodepool/hash"
-	nodepoolreadiness "sigs.k8s.io/karpenter/pkg/controllers/nodepool/readiness"
-	nodepoolvalidation "sigs.k8s.io/karpenter/pkg/controllers/nodepool/validation"
-	"sigs.k8s.io/karpenter/pkg/controllers/provisioning"
-	"sigs.k8s.io/karpenter/pkg/controllers/state/informer"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
+	"sigs.k8s.io/karpenter/pkg/controllers/disruption"
+	metricsnode "sigs.k8s.io/karpenter/pkg/controllers/metrics/node"
+	metricsnodepool "sigs.k8s.io/karpenter/pkg/controllers/metrics/nodepool"
+	metricspod "sigs.k8s.io/karpenter/pkg/controllers/metrics/pod"
+	nodehydration "sigs.k8s.io/karpenter/pkg/controllers/node/hydration"
+	"sigs.k8s.io/karpenter/pkg/controllers/node/legacyrepair"
+	nodeclaimconsistency "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/consistency"
+	nodeclaimdisruption "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/disruption"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/expiration"
+	nodeclaimgarbagecollection "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/garbagecollection"
+	nodeclaimhydration "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/hydration"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/podevents"
+	nodeclaimreboot "sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/reboot"
+	"sigs.k8s.io/karpenter/pkg/controllers/pod/deletioncost"
+	statenodeclaimgc "sigs.k8s.io/karpenter/pkg/controllers/state/nodeclaimgc"
 
 	"github.com/karpenter-oke/karpenter-oke/pkg/virtualnode"
 )
@@ -26,19 +38,22 @@ const (
 	planning = 3 * time.Second
 )
 
-// Split parts core's controllers, of which virtualnode.WrapControllers has swapped one, into those that nodes can not be launched without, and
-// others.
-func Split(cores []controller.Controller) (first, others []controller.Controller) {
-	return lo.FilterReject(cores, func(c controller.Controller, _ int) bool {
-		switch c.(type) {
-		case *provisioning.Provisioner, *provisioning.NodeController, *lifecycle.Controller,
-			*nodepoolhash.Controller, *nodepoolreadiness.Controller, *nodepoolvalidation.Controller,
-			*informer.DaemonSetController, *informer.NodeController, *informer.PodController,
-			*informer.NodePoolController, *informer.NodeClaimController, *informer.PricingController:
-			return true
-		}
-		return virtualnode.IsPodTrigger(c)
-	})
+// Split parts core's controllers into those that begin at once and those that can wait: controllers that look at every node, NodeClaim or pod
+// after a start, and that no node is launched by. One that is not known here begins at once.
+func Split(cores []controller.Controller) (first, later []controller.Controller) {
+	return lo.FilterReject(cores, func(c controller.Controller, _ int) bool { return !canWait(c) })
+}
+
+func canWait(c controller.Controller) bool {
+	switch c.(type) {
+	case *disruption.Controller, *nodeclaimdisruption.Controller, *expiration.Controller, *deletioncost.Controller,
+		*podevents.Controller, *nodeclaimconsistency.Controller, *nodeclaimgarbagecollection.Controller, *statenodeclaimgc.Controller,
+		*nodeclaimhydration.Controller, *nodehydration.Controller, *nodeclaimreboot.Controller, *legacyrepair.Controller,
+		*metricspod.Controller, *metricsnode.Controller, *metricsnodepool.Controller,
+		*status.Controller[*karpv1.NodeClaim], *status.GenericObjectController[*corev1.Node]:
+		return true
+	}
+	return virtualnode.IsNodeMetrics(c)
 }
 
 // Later lets controllers begin when a new leader has launched what pods were waiting for. On a large cluster each of some forty controllers first

@@ -8,21 +8,27 @@ import (
 	"time"
 
 	"github.com/awslabs/operatorpkg/controller"
+	"github.com/awslabs/operatorpkg/status"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	karpv1 "sigs.k8s.io/karpenter/pkg/apis/v1"
 	"sigs.k8s.io/karpenter/pkg/controllers/disruption"
 	metricspod "sigs.k8s.io/karpenter/pkg/controllers/metrics/pod"
 	"sigs.k8s.io/karpenter/pkg/controllers/nodeclaim/lifecycle"
+	"sigs.k8s.io/karpenter/pkg/controllers/nodeoverlay"
 	"sigs.k8s.io/karpenter/pkg/controllers/provisioning"
 	"sigs.k8s.io/karpenter/pkg/controllers/state/informer"
+	staticprovisioning "sigs.k8s.io/karpenter/pkg/controllers/static/provisioning"
 )
 
 func TestWhatBuysNodesComesFirst(t *testing.T) {
-	needed := []controller.Controller{&provisioning.Provisioner{}, &informer.NodeController{}, &lifecycle.Controller{}}
-	can := []controller.Controller{&disruption.Controller{}, &metricspod.Controller{}}
-	first, others := Split([]controller.Controller{needed[0], can[0], needed[1], can[1], needed[2]})
-	require.Equal(t, needed, first)
-	require.Equal(t, can, others)
+	needed := []controller.Controller{&provisioning.Provisioner{}, &informer.NodeController{}, &lifecycle.Controller{}, &nodeoverlay.Controller{}, &staticprovisioning.Controller{}}
+	can := []controller.Controller{&disruption.Controller{}, &metricspod.Controller{}, &status.Controller[*karpv1.NodeClaim]{}, &status.GenericObjectController[*corev1.Node]{}}
+	unknown := &beginner{}
+	first, later := Split([]controller.Controller{needed[0], can[0], needed[1], can[1], needed[2], can[2], needed[3], can[3], needed[4], unknown})
+	require.Equal(t, append(needed, unknown), first)
+	require.Equal(t, can, later)
 }
 
 // beginner notes that it began.
