@@ -1,4 +1,5 @@
-// Package catchup brings waiting pods up again as soon as Karpenter core can plan for them.
+// Package catchup lets a new leader launch nodes soon: it brings waiting pods up again as soon as Karpenter core can plan for them, and has other
+// controllers begin afterwards.
 package catchup
 
 import (

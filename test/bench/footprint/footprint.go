@@ -43,7 +43,7 @@ var args = []string{"--enable-profiling"}
 
 // Options of a run.
 type Options struct {
-	Window time.Duration // see DefaultWindow
+	Window time.Duration // see DefaultWindow; 0: calls are not counted
 	Least  int           // nodes of the smallest fleet; 1,000 when only the largest is of interest
 	Most   int           // nodes of the largest fleet; smaller than 1,000 on machines that can not bear more
 	Out    string        // file of figures, for Save, and in whose folder heap profiles are kept
@@ -78,7 +78,7 @@ func RunAll(ctx context.Context, figures *results.Figures, to io.Writer, o Optio
 			return err
 		}
 		before = append(before, grown)
-		if fleet.callGoal > 0 {
+		if fleet.callGoal > 0 && o.Window > 0 {
 			if err := b.steady(ctx, fleet.nodes, fleet.callGoal, fleet.peer); err != nil {
 				return err
 			}
