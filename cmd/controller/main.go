@@ -84,7 +84,7 @@ func run(ctx context.Context, op *operator.Operator, pace *memory.Pace) error {
 		return err
 	}
 	first, later := catchup.Split(controllers)
-	op.WithControllers(ctx, first...).WithControllers(ctx, lo.Must(catchup.NewController(controllers, clusterState)))
+	op.WithControllers(ctx, first...).WithControllers(ctx, lo.Must(catchup.NewController(controllers, clusterState, op.GetClient())))
 	op.WithControllers(ctx, op.Controllers(clusterState)...)
 	later = append(later, op.LaterControllers(ctx, cloudProvider)...)
 	if err := op.Add(catchup.NewLater(op.Manager, clusterState.Synced, later)); err != nil {
