@@ -85,11 +85,13 @@ func (s *sharer) share(p *corev1.Pod) {
 }
 
 // lookUp returns what is remembered under a key, else what is made now.
-func lookUp[T any](in *lru.Cache, key string, make func() *T) *T {
-	if found, is := in.Get(key); is {
-		return found.(*T)
+func lookUp[T any](in *lru.Cache, key string, fresh func() *T) *T {
+	if found, _ := in.Get(key); found != nil {
+		if shared, is := found.(*T); is {
+			return shared
+		}
 	}
-	made := make()
+	made := fresh()
 	in.Add(key, made)
 	return made
 }

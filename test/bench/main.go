@@ -49,6 +49,7 @@ func run(ctx context.Context, out string, scale footprint.Options, what []string
 		return fmt.Errorf("say what to measure: cost, churn, speed, calls, burst, scale, interruption")
 	}
 	figures := results.Figures{}
+	var kept results.Figures
 	scale.Out = out
 	for _, w := range what {
 		var err error
@@ -73,15 +74,14 @@ func run(ctx context.Context, out string, scale footprint.Options, what []string
 		if err != nil {
 			return err
 		}
-	}
-	all, err := figures.Merge(out)
-	if err != nil {
-		return err
+		if kept, err = figures.Merge(out); err != nil { // after each part, so that one that is broken off loses none of those before
+			return err
+		}
 	}
 	fmt.Println()
 	if err := figures.Print(os.Stdout); err != nil {
 		return err
 	}
-	fmt.Printf("\nwritten to %s, which has %d figures more of earlier runs\n", out, len(all)-len(figures))
+	fmt.Printf("\nwritten to %s, which has %d figures more of earlier runs\n", out, len(kept)-len(figures))
 	return nil
 }
